@@ -1,0 +1,33 @@
+# Everything that a fresh machine needs: Python >= 3.11 and make.
+#   make quickstart   train and validate on rendered people, about ten minutes on two CPU cores
+#   make test         pass the tests
+#   make check        style, types and the direction of imports
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: quickstart test check install clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ElifPose needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)
+
+quickstart: $(INSTALLED)
+	$(BIN)/elifpose data synthesize --root data/synthetic
+	$(BIN)/elifpose fit --config configs/quickstart.yaml
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,69 @@
+"""What can be typed. Nothing heavy is imported before it is known what was typed."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from elifpose import __version__
+from elifpose.utils.errors import ElifPoseError, root_message
+
+if TYPE_CHECKING:
+    from elifpose.datasets.datamodule import PoseDataModule
+    from elifpose.training.module import ElifPoseModule
+
+HELP = f"""\
+ElifPose {__version__}: train and validate a small top-down pose network.
+
+usage: elifpose COMMAND [OPTIONS]
+
+  fit        train, validating as it goes      elifpose fit --config configs/quickstart.yaml
+  validate   measure a checkpoint              elifpose validate --config … --ckpt_path …
+  test       the same on the test sets         elifpose test --config … --ckpt_path …
+  data       make data sets                    elifpose data synthesize --root data/synthetic
+
+`elifpose COMMAND --help` lists a command's options; every option can also stand in the YAML of --config.
+`elifpose fit --config … --print_config` shows all of them as they would be used.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command ``argv``, without the program's name; 0 if all went well, 1 if the user has to mend something."""
+    command, *options = argv or ["--help"]
+    if command in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return 0
+    if command == "--version":
+        sys.stdout.write(f"elifpose {__version__}\n")
+        return 0
+    try:
+        if command == "data":
+            from elifpose.datasets import command as data_command
+
+            data_command.run(options)
+        elif command in ("fit", "validate", "test"):
+            from elifpose.training.command import ElifPoseCLI
+
+            ElifPoseCLI.run_command([command, *options])
+        else:
+            raise ElifPoseError(f"there is no command {command!r}; `elifpose --help` lists them")
+    except ElifPoseError as error:
+        sys.stderr.write(f"elifpose: error: {root_message(error)}\n")
+        return 1
+    return 0
+
+
+def build(argv: Sequence[str]) -> "tuple[ElifPoseModule, PoseDataModule]":
+    """The module and the data module that ``elifpose fit`` with these options would train, not yet set up.
+
+    Args:
+        argv: Options of ``fit``, with or without the word itself.
+    """
+    from elifpose.training.command import ElifPoseCLI
+
+    options = argv[1:] if argv and argv[0] == "fit" else argv
+    return ElifPoseCLI.build(list(options))
+
+
+def entry_point() -> None:
+    """The installed command."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,5 @@
+"""Fits and evaluations by Lightning: the module, its optimisation, its callbacks and its command line."""
+
+from elifpose.training.module import ElifPoseModule, PosePrediction
+
+__all__ = ["ElifPoseModule", "PosePrediction"]

@@ -1,0 +1,82 @@
+"""Averaged weights: RTMPose's exponential moving average with its warm-up."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+from typing_extensions import override
+
+from elifpose.utils.errors import ElifPoseError
+
+
+class ExponentialMovingAverage(WeightAveraging):
+    """Keeps an exponential moving average of weights and BatchNorm statistics, validates it and saves it.
+
+    After the update number n (from 0), ``average += m · (weights − average)`` with
+    ``m = (1 − momentum) · exp(−(1 + n) / gamma) + momentum``: at first the average follows the weights closely, later it
+    moves by ``momentum`` a step (MMEngine's ExpMomentumEMA, which RTMPose was trained with). Update 0 copies.
+
+    Validation during a fit sees the average, checkpoints hold it as ``state_dict`` (the weights being trained are
+    kept beside it for resuming), and it is what the fit leaves in the module.
+
+    Args:
+        enabled: Whether there is an average at all.
+        momentum: Share of the current weights in each late update; 0.0002 suits fits of 100,000 steps and more.
+        gamma: Steps over which the average slows down to ``momentum``.
+    """
+
+    def __init__(self, enabled: bool = True, momentum: float = 0.0002, gamma: float = 2000.0) -> None:
+        if not 0 < momentum <= 1 or gamma <= 0:
+            raise ElifPoseError(
+                f"ema: momentum must lie in (0, 1] and gamma above 0, not momentum={momentum} and gamma={gamma}"
+            )
+        self.enabled = enabled
+
+        def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+            if averaged[0].is_floating_point():
+                weight = (1 - momentum) * math.exp(-(1 + int(count)) / gamma) + momentum
+                torch._foreach_lerp_(list(averaged), list(current), weight)
+            else:
+                torch._foreach_copy_(list(averaged), list(current))
+
+        super().__init__(multi_avg_fn=update)
+
+    @override
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        return self.enabled and super().should_update(step_idx, epoch_idx)
+
+    @override
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if self.enabled:
+            super().setup(trainer, pl_module, stage)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start from the weights that the fit starts from, which may have been loaded after `setup`."""
+        if self._average_model is not None and self._average_model.n_averaged == 0:
+            self._average_model.module.load_state_dict(pl_module.state_dict())
+
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._average_model is not None:
+            super().on_train_end(trainer, pl_module)
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._average_model is not None:
+            super().on_save_checkpoint(trainer, pl_module, checkpoint)
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._average_model is not None:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+        elif "current_model_state" in checkpoint and trainer.training:
+            # Averaging was switched off for the rest of the fit: go on with the trained weights, not their average.
+            pl_module.load_state_dict(checkpoint["current_model_state"])

@@ -1,0 +1,77 @@
+"""The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from typing_extensions import override
+
+from elifpose.datasets.datamodule import PoseDataModule
+from elifpose.models import CSPNeXt
+from elifpose.structures.skeletons import get_skeleton
+from elifpose.training import callbacks
+from elifpose.training.module import ElifPoseModule
+
+_SETTINGS: dict[str, Any] = {
+    "seed_everything_default": 0,
+    "auto_configure_optimizers": False,
+    "load_from_checkpoint_support": False,
+    "trainer_defaults": {"use_distributed_sampler": False, "callbacks": [callbacks.Timing(), callbacks.Report()]},
+    "parser_kwargs": {"parser_mode": "yaml"},
+}
+
+
+class ElifPoseCLI(LightningCLI):
+    """``elifpose fit | validate | test``."""
+
+    @classmethod
+    def run_command(cls, argv: list[str]) -> None:
+        """Parse ``[command, *options]``, build everything and run the trainer."""
+        cls(ElifPoseModule, PoseDataModule, args=argv, **_SETTINGS)
+
+    @classmethod
+    def build(cls, options: list[str]) -> tuple[ElifPoseModule, PoseDataModule]:
+        """Parse the options of ``fit`` and build module and data module, without running anything."""
+        built = cls(ElifPoseModule, PoseDataModule, args=options, run=False, **_SETTINGS)
+        return built.model, built.datamodule
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(args)
+
+    @staticmethod
+    @override
+    def subcommands() -> dict[str, set[str]]:
+        skip = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule", "verbose", "weights_only"}
+        return {"fit": skip, "validate": skip, "test": skip}
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/AP",
+                "checkpoint.mode": "max",
+                "checkpoint.save_last": True,
+                "checkpoint.filename": "epoch={epoch:03d}-AP={val/AP:.4f}",
+                "checkpoint.auto_insert_metric_name": False,
+            }
+        )
+        parser.add_lightning_class_args(callbacks.ExponentialMovingAverage, "ema")
+        parser.add_lightning_class_args(callbacks.PredictionFigures, "figures")
+        _link(parser)
+
+
+def _link(parser: LightningArgumentParser) -> None:
+    """Say once what several parts must agree on."""
+    parser.link_arguments("model.codec.input_size", "data.input_size")
+    parser.link_arguments("model.codec.input_size", "model.network.head.input_size")
+    parser.link_arguments("model.codec.split_ratio", "model.network.head.split_ratio")
+    parser.link_arguments("model.skeleton", "data.skeleton")
+    parser.link_arguments("model.skeleton", "model.network.head.num_keypoints", compute_fn=_num_keypoints)
+
+
+def _num_keypoints(skeleton: str) -> int:
+    return get_skeleton(skeleton).num_keypoints
