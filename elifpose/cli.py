@@ -27,7 +27,7 @@ usage: elifpose COMMAND [OPTIONS]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command ``argv``, without the program's name; 0 if all went well, 1 if the user has to mend something."""
+    """Run ``argv``, without the program's name: 0 if all went well, 1 if the user has to mend something."""
     command, *options = argv or ["--help"]
     if command in ("-h", "--help", "help"):
         sys.stdout.write(HELP)

@@ -1,6 +1,5 @@
 """The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,7 +43,8 @@ class ElifPoseCLI(LightningCLI):
     @staticmethod
     @override
     def subcommands() -> dict[str, set[str]]:
-        skip = {"model", "train_dataloaders", "val_dataloaders", "dataloaders", "datamodule", "verbose", "weights_only"}
+        built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
+        skip = {*built, "verbose", "weights_only"}
         return {"fit": skip, "validate": skip, "test": skip}
 
     @override
@@ -71,7 +71,22 @@ def _link(parser: LightningArgumentParser) -> None:
     parser.link_arguments("model.codec.split_ratio", "model.network.head.split_ratio")
     parser.link_arguments("model.skeleton", "data.skeleton")
     parser.link_arguments("model.skeleton", "model.network.head.num_keypoints", compute_fn=_num_keypoints)
+    parser.link_arguments(
+        ("model.network.backbone", "model.network.neck"),
+        "model.network.head.in_channels",
+        compute_fn=_head_channels,
+    )
+    parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
 
 def _num_keypoints(skeleton: str) -> int:
     return get_skeleton(skeleton).num_keypoints
+
+
+def _head_channels(backbone: Any, neck: Any) -> int:
+    """Channels of the map that the head reads: the neck's, if there is one, or the backbone's last."""
+    if neck is None:
+        with torch.device("meta"):
+            return CSPNeXt(**vars(backbone)).out_channels[-1]
+    arguments = neck.init_args
+    return int(arguments.get("out_channels") or arguments["in_channels"][-1])

@@ -16,11 +16,18 @@ from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_accuracy
 from elifpose.evaluation.set_evaluator import SetEvaluator
 from elifpose.models import AuxiliaryHeatmap, PoseEstimator, load_checkpoint
-from elifpose.models.checkpoint import RECORD_KEY, network_record, read_record
+from elifpose.models.checkpoint import load_network, network_record
+from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training.optim import FlatCosine, LearningRateRule, learning_rate_factor, parameter_groups
 from elifpose.utils.errors import ElifPoseError
+
+
+def logs_at(trainer: pl.Trainer, step: int) -> bool:
+    """Whether the trainer's loggers take what is logged in optimizer step ``step`` (from 0)."""
+    every: int = getattr(trainer, "log_every_n_steps")  # noqa: B009 - set outside Trainer's class body, unseen by mypy
+    return (step + 1) % every == 0
 
 
 class PosePrediction(NamedTuple):
@@ -87,7 +94,9 @@ class ElifPoseModule(pl.LightningModule):
             )
         if init_from is not None and not Path(init_from).is_file():
             raise ElifPoseError(f"model.init_from: there is no file {init_from}")
-        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        if channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.network = network
         self.codec = codec
         self.loss = SimCCLoss(codec, beta=loss_beta)
         self.auxiliary: nn.Module | None = None
@@ -137,7 +146,7 @@ class ElifPoseModule(pl.LightningModule):
         features = self.network.features(batch.images)
         heatmaps = self.network.head.heatmaps(features)
         simcc_x, simcc_y = self.network.head.classify(heatmaps)
-        weights = batch.weights * cast(Tensor, self.joint_weights)
+        weights = batch.weights * cast("Tensor", self.joint_weights)
         loss: Tensor = self.loss(simcc_x, simcc_y, batch.keypoints_input, weights)
         self.log("train/loss_simcc", loss)
         if self.auxiliary is not None:
@@ -150,20 +159,24 @@ class ElifPoseModule(pl.LightningModule):
             self.log("train/loss_auxiliary", auxiliary)
             loss = loss + self.auxiliary_weight * auxiliary
         self.log("train/loss", loss, prog_bar=True)
-        if self.trainer.logger_connector.should_update_logs:
+        if self._is_logging_step:
             self._log_training_progress(simcc_x.detach(), simcc_y.detach(), batch)
         return loss
+
+    @property
+    def _is_logging_step(self) -> bool:
+        return logs_at(self.trainer, self.global_step)
 
     def _log_training_progress(self, simcc_x: Tensor, simcc_y: Tensor, batch: PoseBatch) -> None:
         keypoints_input, _ = self.codec.decode(simcc_x, simcc_y)
         accuracy = simcc_accuracy(keypoints_input, batch.keypoints_input, batch.weights, self.codec.input_size)
         self.log("train/accuracy", accuracy, prog_bar=True)
-        optimizer = cast(Optimizer, self.optimizers(use_pl_optimizer=False))
+        optimizer = cast("Optimizer", self.optimizers(use_pl_optimizer=False))
         self.log("lr", optimizer.param_groups[0]["lr"])
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self.trainer.logger_connector.should_update_logs:
+        if self._is_logging_step:
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
             self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
 
@@ -188,7 +201,7 @@ class ElifPoseModule(pl.LightningModule):
     def forward(self, images: Tensor) -> PosePrediction:
         """Keypoints of crops, ``(N, 3, H, W)`` uint8 or float RGB; with the flip test where it is on."""
         simcc_x, simcc_y = (
-            self.network.forward_flip_test(images, cast(Tensor, self.flip_indices))
+            self.network.forward_flip_test(images, cast("Tensor", self.flip_indices))
             if self.flip_test
             else self.network(images)
         )
@@ -203,11 +216,11 @@ class ElifPoseModule(pl.LightningModule):
         self._reset_evaluators("test")
 
     @override
-    def validation_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> PosePrediction:
+    def validation_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         return self._evaluate("val", batch, dataloader_idx)
 
     @override
-    def test_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> PosePrediction:
+    def test_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         return self._evaluate("test", batch, dataloader_idx)
 
     @override
@@ -230,10 +243,10 @@ class ElifPoseModule(pl.LightningModule):
             evaluator.to(self.device)
             evaluator.reset()
 
-    def _evaluate(self, split: Literal["val", "test"], batch: PoseBatch, dataloader_idx: int) -> PosePrediction:
-        prediction = cast(PosePrediction, self(batch.images))
+    def _evaluate(self, split: Literal["val", "test"], batch: PoseBatch, dataloader_idx: int) -> dict[str, Tensor]:
+        prediction: PosePrediction = self(batch.images)
         list(self._evaluators[split].values())[dataloader_idx].update(*prediction, batch)
-        return prediction
+        return prediction._asdict()
 
     def _log_figures(self, split: Literal["val", "test"]) -> None:
         figures = {name: evaluator.compute() for name, evaluator in self._evaluators[split].items()}
@@ -258,9 +271,8 @@ class ElifPoseModule(pl.LightningModule):
         cls, checkpoint_path: str | Path, map_location: torch.device | str | None = None
     ) -> Self:
         """The module of a checkpoint, for evaluation or as a start, without the configuration file."""
-        record = read_record(checkpoint_path)
-        module = cls(
-            PoseEstimator.from_arguments(record["network"]), SimCC(**record["codec"]), skeleton=record["skeleton"]
-        )
-        load_checkpoint(module.network, checkpoint_path)
+        record = read_checkpoint(checkpoint_path).record
+        if record is None or not {"codec", "skeleton"} <= record.keys():
+            raise ElifPoseError(f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton")
+        module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=record["skeleton"])
         return module.to(map_location) if map_location is not None else module

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
@@ -38,7 +38,6 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-@final
 @dataclass(frozen=True)
 class FlatCosine:
     """RTMPose's learning rate: linear warm-up, flat, then half a cosine down to a floor.

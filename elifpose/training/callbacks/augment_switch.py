@@ -2,7 +2,7 @@
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info
 
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.utils.errors import ElifPoseError
@@ -28,7 +28,7 @@ class AugmentationSwitch(Callback):
             return
         datamodule = getattr(trainer, "datamodule", None)
         if not isinstance(datamodule, PoseDataModule):
-            raise ElifPoseError("AugmentationSwitch works on a PoseDataModule: fit with one, or leave the callback out")
+            raise ElifPoseError("AugmentationSwitch needs a PoseDataModule: fit with one, or leave the callback out")
         if trainer.max_epochs is None or trainer.max_epochs < 0:
             raise ElifPoseError(
                 "AugmentationSwitch counts from the last epoch, but the fit has none: give --trainer.max_epochs"

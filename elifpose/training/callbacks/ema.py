@@ -16,9 +16,9 @@ from elifpose.utils.errors import ElifPoseError
 class ExponentialMovingAverage(WeightAveraging):
     """Keeps an exponential moving average of weights and BatchNorm statistics, validates it and saves it.
 
-    After the update number n (from 0), ``average += m · (weights − average)`` with
-    ``m = (1 − momentum) · exp(−(1 + n) / gamma) + momentum``: at first the average follows the weights closely, later it
-    moves by ``momentum`` a step (MMEngine's ExpMomentumEMA, which RTMPose was trained with). Update 0 copies.
+    Update number n (from 0) is ``average += m · (weights − average)`` with
+    ``m = (1 − momentum) · exp(−(1 + n) / gamma) + momentum``: at first the average follows the weights closely, later
+    it moves by ``momentum`` a step (MMEngine's ExpMomentumEMA, which RTMPose was trained with). Update 0 copies.
 
     Validation during a fit sees the average, checkpoints hold it as ``state_dict`` (the weights being trained are
     kept beside it for resuming), and it is what the fit leaves in the module.

@@ -53,12 +53,12 @@ class PredictionFigures(Callback):
         wanted = self.people and not trainer.sanity_checking and self._validations % self.every_n_validations == 0
         if batch_idx or not wanted or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, ElifPoseModule)
-        assert pl_module.datamodule is not None
+        if not isinstance(pl_module, ElifPoseModule) or pl_module.datamodule is None:
+            raise TypeError("PredictionFigures draws what an ElifPoseModule says of a PoseDataModule")
         name = list(pl_module.datamodule.val_sets)[dataloader_idx]
-        figure = prediction_figure(batch, outputs, pl_module.skeleton, self.people)
+        figure = prediction_figure(batch, PosePrediction(**outputs), pl_module.skeleton, self.people)
         for logger in trainer.loggers:
-            add_figure = getattr(logger.experiment, "add_figure", None)
+            add_figure = getattr(getattr(logger, "experiment", None), "add_figure", None)
             if callable(add_figure):
                 add_figure(f"val/{name}/predictions", figure, global_step=trainer.global_step)
 
@@ -98,4 +98,3 @@ def prediction_figure(
         axis.set_xlim(-0.5, width - 0.5)
         axis.set_ylim(height - 0.5, -0.5)
     return figure
-

@@ -64,7 +64,8 @@ def figures_table(figures: dict[str, Any], split: str) -> Table | None:
 
     COCO's −1, which says that there was nothing to measure, is shown as a dash.
     """
-    sets = list(dict.fromkeys(key.split("/")[1] for key in figures if key.startswith(f"{split}/") and key.count("/") == 2))
+    tags = (key.split("/") for key in figures)
+    sets = list(dict.fromkeys(tag[1] for tag in tags if tag[0] == split and len(tag) == 3))
     if not sets:
         return None
     table = Table(title=f"{split}: OKS average precision and distances", caption="EPE in image pixels")
@@ -73,5 +74,5 @@ def figures_table(figures: dict[str, Any], split: str) -> Table | None:
         table.add_column(column, justify="right")
     for name in sets:
         values = (figures.get(f"{split}/{name}/{column}") for column in COLUMNS)
-        table.add_row(name, *("–" if v is None or not v >= 0 else f"{float(v):.3f}" for v in values))  # noqa: RUF001
+        table.add_row(name, *("–" if v is None or not v >= 0 else f"{float(v):.3f}" for v in values))
     return table

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from elifpose.structures.batch import PoseBatch
+from elifpose.training.module import logs_at
 
 
 class Timing(Callback):
@@ -38,7 +39,7 @@ class Timing(Callback):
     ) -> None:
         """Log the step that just ended, together with the wait before it."""
         now = time.perf_counter()
-        if self._step_end is not None and (batch_idx + 1) % trainer.log_every_n_steps == 0:
+        if self._step_end is not None and logs_at(trainer, trainer.global_step - 1):
             step = now - self._step_end
             pl_module.log_dict(
                 {

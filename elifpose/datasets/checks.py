@@ -1,0 +1,201 @@
+"""What is wrong with a data set, found before training starts: errors for what stops it, findings for the rest."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from elifpose.datasets.annotations import Annotations
+from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.image import stored_size
+
+Mask = npt.NDArray[np.bool_]
+_EXAMPLES = 5
+_HEADERS = 256
+
+
+class Finding(NamedTuple):
+    """Some annotations or images that are not used as they are."""
+
+    what: str
+    """Such as "boxes of zero size"."""
+    number: int
+    examples: tuple[str, ...]
+    """The first few."""
+    expected: bool = False
+    """Whether an ordinary set has such, so that nobody needs to mend anything."""
+
+    def __str__(self) -> str:
+        more = ", …" if self.number > len(self.examples) else ""
+        return f"{self.number} {self.what} ({', '.join(self.examples)}{more})"
+
+
+class People(NamedTuple):
+    """Who of a set can be shown to the network."""
+
+    rows: npt.NDArray[np.int64]
+    """``(S,)``, positions in the annotations, by image."""
+    boxes: npt.NDArray[np.float64]
+    """``(S, 4)``, left, top, width, height, cut to the image; image pixels."""
+    findings: tuple[Finding, ...]
+    """Who was left out, and why."""
+
+
+def clip_boxes(boxes: npt.NDArray[np.float64], sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Cut boxes to their images.
+
+    Args:
+        boxes: ``(N, 4)``, left, top, width, height; image pixels.
+        sizes: ``(N, 2)``, width and height of each box's image.
+
+    Returns:
+        ``(N, 4)``; corners lie between the centres of the first and the last pixel, as in MMPose.
+    """
+    corner, other = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    last = np.maximum(sizes - 1, 0)
+    low, high = (np.clip(point, 0, last) for point in (corner, other))
+    return np.concatenate((low, high - low), axis=1)
+
+
+def distinct(annotations: Annotations) -> Mask:
+    """``(A,)``: whose image is known and whose id did not come before."""
+    first = np.zeros(len(annotations.ids), np.bool_)
+    first[np.unique(annotations.ids, return_index=True)[1]] = True
+    return first & (annotations.image_indices >= 0)
+
+
+def find_people(annotations: Annotations, labelled: Mask, num_keypoints: npt.NDArray[np.int64]) -> People:
+    """Who is shown to the network: one person with labelled keypoints in a box of some size inside the image.
+
+    Args:
+        annotations: The set.
+        labelled: ``(A, K)``, which keypoints are labelled.
+        num_keypoints: ``(A,)``, how many keypoints each person has by the file's count.
+    """
+    boxes = annotations.boxes
+    clipped = clip_boxes(boxes, annotations.image_sizes[annotations.image_indices])
+    known = annotations.image_indices >= 0
+    people = ~annotations.crowd
+    left = np.ones(len(annotations.ids), np.bool_)
+    findings = []
+    for what, wrong, expected in (
+        ("annotations of an image that the file does not list", ~known, False),
+        ("annotations with the id of an earlier one", known & ~distinct(annotations), False),
+        ("crowds", annotations.crowd, True),
+        ("people without labelled keypoints", ~labelled.any(axis=1) | (num_keypoints == 0), True),
+        ("people without a box of finite numbers", people & ~np.isfinite(boxes).all(axis=1), False),
+        ("people with a box of zero size", people & (boxes[:, 2:] <= 0).any(axis=1), False),
+        ("people with a box outside the image", people & ~(clipped[:, 2:] > 0).all(axis=1), False),
+    ):
+        findings += _finding(what, "annotation", annotations.ids[left & wrong], expected)
+        left &= ~wrong
+    rows = np.flatnonzero(left)
+    rows = rows[np.argsort(annotations.image_indices[rows], kind="stable")]
+    return People(rows, clipped[rows], tuple(findings))
+
+
+def find_oddities(annotations: Annotations) -> tuple[Finding, ...]:
+    """What is used all the same, but not as the file has it."""
+    repeated = np.ones(len(annotations.image_ids), np.bool_)
+    repeated[np.unique(annotations.image_ids, return_index=True)[1]] = False
+    others = int(annotations.others[0])
+    return (
+        *_finding(
+            "people with NaN or absurd keypoints, which count as not labelled",
+            "annotation",
+            annotations.ids[annotations.unusable],
+        ),
+        *_finding("images with the id of an earlier one, which is taken", "image", annotations.image_ids[repeated]),
+        *([Finding("annotations of other categories than person", others, (), True)] if others else []),
+    )
+
+
+def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
+    """Which of the named files are not in a folder or its subfolders; one listing for each folder."""
+    listed: dict[str, frozenset[str]] = {}
+    missing = []
+    for name in names:
+        parent, base = os.path.split(name)
+        if parent not in listed:
+            try:
+                listed[parent] = frozenset(os.listdir(folder / parent))  # noqa: PTH208  (names only, many thousands)
+            except OSError:
+                listed[parent] = frozenset()
+        if base not in listed[parent]:
+            missing.append(name)
+    return missing
+
+
+def check_images(set_name: str, folder: Path, names: Sequence[str]) -> None:
+    """`ElifPoseError` if the folder or one of the named images is missing; lists the first few."""
+    if not folder.is_dir():
+        raise ElifPoseError(f"data set {set_name!r}: there is no image folder {folder}; check 'images' and the root")
+    if missing := missing_images(folder, names):
+        examples = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
+        raise ElifPoseError(
+            f"data set {set_name!r}: {len(missing)} of {len(names)} annotated images are not in {folder} "
+            f"({examples}); fetch them, or correct 'images'"
+        )
+
+
+def find_other_sizes(folder: Path, names: Sequence[str], sizes: npt.NDArray[np.int32]) -> tuple[Finding, ...]:
+    """Images whose header tells another size than the annotations, among at most 256 spread evenly over the set.
+
+    Args:
+        folder: The folder of images.
+        names: ``I`` file names.
+        sizes: ``(I, 2)``, width and height as annotated. A picture that its EXIF orientation turns to that size fits.
+    """
+    looked_at = (
+        np.unique(np.linspace(0, len(names) - 1, min(len(names), _HEADERS)).astype(int)).tolist() if names else []
+    )
+    other = []
+    for position in looked_at:
+        width, height = sizes[position].tolist()
+        found = stored_size(folder / names[position])
+        if found is not None and found not in ((width, height), (height, width)):
+            other.append(f"{names[position]}: {found[0]} x {found[1]}, annotated {width} x {height}")
+    what = f"of {len(looked_at)} images looked at have another size than the annotations say"
+    return (Finding(what, len(other), tuple(other[:_EXAMPLES])),) if other else ()
+
+
+def shared_images(
+    train: Iterable[tuple[Path, Sequence[str]]], val: Iterable[tuple[Path, Sequence[str]]]
+) -> list[str]:
+    """Images that both training and validation show.
+
+    Two files are the same picture if they are the same file, or if name and size in bytes agree.
+
+    Args:
+        train: For each data set, the folder and the names of its images.
+        val: The same for validation.
+
+    Returns:
+        Paths of the validation images in question.
+    """
+    by_name: dict[str, set[Path]] = {}
+    for folder, names in train:
+        for name in names:
+            by_name.setdefault(os.path.basename(name), set()).add(folder / name)  # noqa: PTH119
+    shared = []
+    for folder, names in val:
+        for name in names:
+            candidates = by_name.get(os.path.basename(name), ())  # noqa: PTH119
+            if candidates and _same_file(folder / name, candidates):
+                shared.append(str(folder / name))
+    return shared
+
+
+def _same_file(path: Path, candidates: Iterable[Path]) -> bool:
+    if path in candidates:
+        return True
+    size = path.stat().st_size
+    return any(candidate.stat().st_size == size for candidate in candidates)
+
+
+def _finding(what: str, kind: str, ids: npt.NDArray[np.int64], expected: bool = False) -> list[Finding]:
+    examples = tuple(f"{kind} {one}" for one in ids[:_EXAMPLES].tolist())
+    return [Finding(what, len(ids), examples, expected)] if len(ids) else []

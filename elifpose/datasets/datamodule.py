@@ -1,0 +1,239 @@
+"""The data of a run: sets to train on, to validate on and to test on, as batches."""
+
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_warn
+from torch.utils.data import DataLoader
+
+from elifpose.datasets.augment import PhotometricAugment
+from elifpose.datasets.checks import shared_images
+from elifpose.datasets.coco import load_coco
+from elifpose.datasets.joined import JoinedDataset
+from elifpose.datasets.pose_dataset import PoseDataset
+from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.sampler import OrderedSampler, PeopleSampler
+from elifpose.datasets.transforms import GeometricTransform
+from elifpose.structures import PoseBatch, PoseSample, get_skeleton
+from elifpose.structures.batch import collate
+from elifpose.utils.errors import ElifPoseError
+
+_PREFETCHED = 4  # batches per worker: a crowded image or a slow disk is not felt at once
+_EXAMPLES = 5
+
+
+class PoseDataModule(LightningDataModule):
+    """Reads, mixes, crops and augments annotated people.
+
+    One training loader goes over all sets together; validation and testing have one loader per set, in the order
+    given. The order of people is seeded by (seed, epoch), geometric augmentation by (seed, set, epoch, person) and
+    photometric augmentation, done on the device, by (seed, batch, process).
+
+    Args:
+        train: Sets to train on, by name.
+        val: Sets to validate on, by name.
+        test: Sets to test on, by name; those of ``val`` if None.
+        root: Where relative paths of the sets start.
+        skeleton: Keypoints of the network.
+        input_size: Width and height of the crops, pixels.
+        batch_size: People in a training batch, per process.
+        val_batch_size: People in a batch of validation and testing; ``batch_size`` if None.
+        num_workers: Processes that read images; 0 reads in the main process.
+        geometry: Geometric augmentation of training; null for none.
+        photometric: Augmentation of colours and sharpness in training; null for none.
+        padding: Factor on a person's box, in training and validation.
+        group_by_image: Let a training batch hold the people of an image together, so that it is decoded once.
+        max_people_per_image: How many people of one image may then be in a batch.
+        seed: Decides order and augmentation.
+
+    Attributes:
+        train_sets: By name, after setup.
+        val_sets: By name, after setup.
+        test_sets: By name, after setup.
+        switch_epoch: The first epoch, from 0, of the recipe's stage 2; None for never. To be set before training
+            starts.
+
+    Raises:
+        ElifPoseError: If a size is not positive, or ``geometry`` has another padding.
+    """
+
+    def __init__(
+        self,
+        train: dict[str, PoseSet],
+        val: dict[str, PoseSet],
+        test: dict[str, PoseSet] | None = None,
+        root: str = ".",
+        skeleton: str = "halpe26",
+        input_size: tuple[int, int] = (192, 256),
+        batch_size: int = 64,
+        val_batch_size: int | None = None,
+        num_workers: int = 2,
+        geometry: GeometricTransform | None = None,
+        photometric: PhotometricAugment | None = None,
+        padding: float = 1.25,
+        group_by_image: bool = True,
+        max_people_per_image: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        val_batch_size = batch_size if val_batch_size is None else val_batch_size
+        sizes = {"batch_size": batch_size, "val_batch_size": val_batch_size, "input_size": min(input_size)}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
+        if num_workers < 0 or seed < 0:
+            raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
+        if geometry is not None and geometry.padding != padding:
+            raise ElifPoseError(
+                f"the data's padding is {padding} but its geometry's is {geometry.padding}; give both the same value"
+            )
+        self._sources = {"train": train, "val": val, "test": val if test is None else test}
+        self.root = Path(root).expanduser()
+        self.skeleton = get_skeleton(skeleton)
+        self.input_size = input_size
+        self.batch_size = batch_size
+        self.val_batch_size = val_batch_size
+        self.num_workers = num_workers
+        self.geometry = geometry
+        self.photometric = photometric
+        self.padding = padding
+        self.group_by_image = group_by_image
+        self.max_people_per_image = max_people_per_image
+        self.seed = seed
+        self.switch_epoch: int | None = None
+        self.train_sets: dict[str, PoseDataset] = {}
+        self.val_sets: dict[str, PoseDataset] = {}
+        self.test_sets: dict[str, PoseDataset] = {}
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a small validation set on many processes
+
+    def prepare_data(self) -> None:
+        """Parse the annotations in one process, so that the others find them in the cache."""
+        for pose_set in {s for of_split in self._sources.values() for s in of_split.values()}:
+            path = self.root / pose_set.annotations
+            if path.exists():  # if a set that this run does not use is absent, nobody minds
+                load_coco(path, get_skeleton(pose_set.skeleton))
+
+    def setup(self, stage: Literal["fit", "validate", "test", "predict"] | str) -> None:
+        """Open the sets that a stage needs, and check them.
+
+        Raises:
+            ElifPoseError: If a file is missing or broken, or if there is no set.
+        """
+        if stage == "fit" and not self.train_sets:
+            self.train_sets = self._open("train")
+        if stage in ("fit", "validate") and not self.val_sets:
+            self.val_sets = self._open("val")
+        if stage == "test" and not self.test_sets:
+            self.test_sets = self._open("test")
+        if stage == "fit":
+            self._warn_of_shared_images()
+
+    def _open(self, split: str) -> dict[str, PoseDataset]:
+        plain = GeometricTransform(
+            0.0, 0.0, shift_prob=0.0, scale_factor=0.0, rotation_prob=0.0, padding=self.padding
+        )
+        if not self._sources[split]:
+            raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
+        return {
+            name: PoseDataset(
+                name,
+                pose_set,
+                self.root,
+                self.skeleton,
+                self.input_size,
+                self.geometry or plain,
+                split == "train",
+                index,
+                self.seed,
+            )
+            for index, (name, pose_set) in enumerate(self._sources[split].items())
+        }
+
+    def _warn_of_shared_images(self) -> None:
+        """Warn if validation shows what training saw."""
+        train, val = (
+            [(data_set.images_folder, data_set.image_names) for data_set in sets.values()]
+            for sets in (self.train_sets, self.val_sets)
+        )
+        if shared := shared_images(train, val):
+            more = ", …" if len(shared) > _EXAMPLES else ""
+            rank_zero_warn(
+                f"{len(shared)} of {sum(len(names) for _, names in val)} validation images are also trained on "
+                f"({', '.join(shared[:_EXAMPLES])}{more}): validation will look better than it is"
+            )
+
+    def train_dataloader(self) -> DataLoader[PoseSample]:
+        """One loader over all training sets."""
+        sets = list(self.train_sets.values())
+        rank, world_size = self._process()
+        sampler = PeopleSampler(
+            [data_set.image_indices for data_set in sets],
+            self.batch_size,
+            weights=[data_set.pose_set.weight for data_set in sets],
+            seed=self.seed,
+            group_by_image=self.group_by_image,
+            max_people_per_image=self.max_people_per_image,
+            rank=rank,
+            world_size=world_size,
+            switch_epoch=self.switch_epoch,
+        )
+        if self.trainer is not None:
+            # Lightning starts the first iterator before it tells the epoch; a resumed run would repeat epoch 0.
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
+        return self._loader(JoinedDataset(sets), sampler, persistent=True)
+
+    def val_dataloader(self) -> list[DataLoader[PoseSample]]:
+        """One loader per validation set."""
+        return [self._ordered_loader(data_set) for data_set in self.val_sets.values()]
+
+    def test_dataloader(self) -> list[DataLoader[PoseSample]]:
+        """One loader per test set."""
+        return [self._ordered_loader(data_set) for data_set in self.test_sets.values()]
+
+    def _ordered_loader(self, data_set: PoseDataset) -> DataLoader[PoseSample]:
+        rank, world_size = self._process()
+        sampler = OrderedSampler(len(data_set), self.val_batch_size, rank=rank, world_size=world_size)
+        return self._loader(data_set, sampler, persistent=False)
+
+    def _loader(
+        self, data: JoinedDataset | PoseDataset, sampler: PeopleSampler | OrderedSampler, persistent: bool
+    ) -> DataLoader[PoseSample]:
+        workers = self.num_workers
+        return DataLoader(
+            data,
+            batch_sampler=sampler,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=_init_worker,
+            persistent_workers=persistent and workers > 0,
+            prefetch_factor=_PREFETCHED if workers else None,
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
+
+    def _process(self) -> tuple[int, int]:
+        """This process's rank and how many there are."""
+        if self.trainer is not None:
+            return self.trainer.global_rank, self.trainer.world_size
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def on_after_batch_transfer(self, batch: PoseBatch, dataloader_idx: int) -> PoseBatch:  # noqa: ARG002
+        """Change colours and sharpness of training batches, on the device."""
+        trainer = self.trainer
+        if self.photometric is None or trainer is None or not trainer.training:
+            return batch
+        position = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        words = np.random.SeedSequence((self.seed, position, trainer.global_rank)).generate_state(2)
+        generator = torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
+        stage = 1 if self.switch_epoch is None or trainer.current_epoch < self.switch_epoch else 2
+        return batch._replace(images=self.photometric(batch.images, generator, stage))
+
+
+def _init_worker(worker: int) -> None:  # noqa: ARG001
+    """One thread per worker: they are as many as there are cores."""
+    cv2.setNumThreads(0)

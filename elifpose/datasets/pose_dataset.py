@@ -1,0 +1,213 @@
+"""The people of one annotated set, as crops with keypoints."""
+
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from torch.utils.data import Dataset
+
+from elifpose.datasets.checks import Finding, check_images, find_oddities, find_other_sizes, find_people
+from elifpose.datasets.coco import load_coco
+from elifpose.datasets.detections import load_detections
+from elifpose.datasets.ground_truth import coco_ground_truth
+from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.sampler import SampleKey
+from elifpose.datasets.transforms import GeometricTransform, warp
+from elifpose.structures import PoseSample, Skeleton, get_skeleton, keypoint_mapping
+from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.geometry import apply_affine, invert_affine
+from elifpose.utils.image import ImageArray, read_image
+
+
+@final
+class PoseDataset(Dataset[PoseSample]):
+    """One person per sample, in the order of the images.
+
+    Items are asked for by position or by `SampleKey`; asked for several at once, each image is decoded once.
+
+    Args:
+        name: What the set is called.
+        pose_set: Where it lies.
+        root: Where relative paths start.
+        skeleton: Keypoints of the samples; the set's own are mapped to them by name.
+        input_size: Width and height of the crops, pixels.
+        transform: How a person is cropped.
+        training: Whether crops are augmented; a detector's boxes are for validation only.
+        index: Position of the set among those of the data module.
+        seed: With the set's index, epoch and sample, decides the augmentation.
+
+    Attributes:
+        annotations: All that the annotation file says.
+        boxes: ``(S, 4)`` float64, image pixels, left, top, width, height.
+        box_scores: ``(S,)`` float64, 1 for annotated boxes.
+        image_indices: ``(S,)``, each sample's image as a position in the annotations; ascending.
+        findings: What of the set is left out or not used as it is.
+
+    Raises:
+        ElifPoseError: If a file or folder is missing or broken, if an annotated image is missing, or if no person
+            with keypoints is left.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pose_set: PoseSet,
+        root: str | Path,
+        skeleton: Skeleton,
+        input_size: tuple[int, int],
+        transform: GeometricTransform,
+        training: bool,
+        index: int,
+        seed: int = 0,
+    ) -> None:
+        self.name = name
+        self.pose_set = pose_set
+        self.skeleton = skeleton
+        self.input_size = input_size
+        self.transform = transform
+        self.training = training
+        self.index = index
+        self.seed = seed
+        source = get_skeleton(pose_set.skeleton)
+        self.annotations = load_coco(Path(root, pose_set.annotations), source)
+        self.images_folder = Path(root, pose_set.images)
+        mapping = keypoint_mapping(source, skeleton)
+        self._from, self._to = (np.array(side, np.intp) for side in zip(*mapping, strict=True))
+        self._identical = source.keypoints == skeleton.keypoints
+        self._flip_indices = np.array(skeleton.flip_indices)
+        self._choose_people(Path(root, pose_set.annotations))
+        if pose_set.detections is not None and not training:
+            self._choose_detections(Path(root, pose_set.detections))
+        self._check_images()
+        self._announce()
+
+    def _choose_people(self, source: Path) -> None:
+        """Samples from the annotated boxes."""
+        labelled = self.annotations.visibility[:, self._from] > 0
+        people = find_people(self.annotations, labelled, self._num_keypoints)
+        if not len(people.rows):
+            raise ElifPoseError(
+                f"data set {self.name!r}: {source} has no person with keypoints"
+                f"{''.join(f'; {finding}' for finding in people.findings)}"
+            )
+        self._rows: npt.NDArray[np.int64] | None = people.rows
+        self.boxes = people.boxes
+        self.box_scores = np.ones(len(people.rows))
+        self.image_indices = self.annotations.image_indices[people.rows]
+        self.findings: tuple[Finding, ...] = (*people.findings, *find_oddities(self.annotations))
+
+    def _choose_detections(self, source: Path) -> None:
+        """Samples from a detector's boxes: they have no keypoints."""
+        detections = load_detections(source, self.annotations)
+        self._rows = None
+        self.boxes, self.box_scores = detections.boxes, detections.scores
+        self.image_indices = detections.image_indices
+        self.findings += detections.findings
+
+    def _check_images(self) -> None:
+        shown = np.unique(self.image_indices)
+        check_images(self.name, self.images_folder, self.image_names)
+        self.findings += find_other_sizes(self.images_folder, self.image_names, self.annotations.image_sizes[shown])
+
+    def _announce(self) -> None:
+        """Tell what is left out: a warning of what somebody should look at, a line of what is as usual."""
+        for expected, tell in ((True, rank_zero_info), (False, rank_zero_warn)):
+            if told := [str(finding) for finding in self.findings if finding.expected is expected]:
+                tell(f"data set {self.name!r}, {self.pose_set.annotations}, not used as they are: {'; '.join(told)}")
+
+    @property
+    def image_names(self) -> list[str]:
+        """File names of the images that samples are cropped from, each once."""
+        names = self.annotations.file_names()
+        return [names[image] for image in np.unique(self.image_indices).tolist()]
+
+    @cached_property
+    def _num_keypoints(self) -> npt.NDArray[np.int64]:
+        """``(A,)``: the file's count where the skeleton is its own, else that of labelled keypoints."""
+        counted = np.count_nonzero(self.annotations.visibility[:, self._from], axis=1)
+        stated = self.annotations.num_keypoints.astype(np.int64)
+        return np.where((stated >= 0) & self._identical, stated, counted)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, item: int | SampleKey) -> PoseSample:
+        return self.__getitems__([item])[0]
+
+    def __getitems__(self, items: Sequence[int | SampleKey]) -> list[PoseSample]:
+        """Several samples, in the order asked for."""
+        keys = [item if isinstance(item, SampleKey) else SampleKey(0, 1, item) for item in items]
+        samples: dict[int, PoseSample] = {}
+        decoded = -1
+        for position in sorted(range(len(keys)), key=lambda position: self.image_indices[keys[position].sample]):
+            image_index = int(self.image_indices[keys[position].sample])
+            if image_index != decoded:
+                image, decoded = self.read_image(image_index), image_index
+            samples[position] = self._crop(image, image_index, keys[position])
+        return [samples[position] for position in range(len(keys))]
+
+    def read_image(self, image_index: int) -> ImageArray:
+        """Decode an image ``(H, W, 3)``, RGB, by its position in the annotations.
+
+        Pixels are taken as stored. Where only the EXIF orientation gives the annotated size, it is applied; where
+        neither does, the image is used as it is, with a warning.
+        """
+        path = self.images_folder / self.annotations.file_name(image_index)
+        width, height = self.annotations.image_sizes[image_index].tolist()
+        image = read_image(path)
+        if image.shape[:2] == (height, width):
+            return image
+        if image.shape[:2] == (width, height):
+            turned = read_image(path, apply_orientation=True)
+            if turned.shape[:2] == (height, width):
+                return turned
+        found = f"{image.shape[1]} x {image.shape[0]}"
+        warnings.warn(f"{path} is {found} pixels, annotated as {width} x {height}: keypoints are off", stacklevel=2)
+        return image
+
+    def _crop(self, image: ImageArray, image_index: int, key: SampleKey) -> PoseSample:
+        """One person's sample; image pixels become input pixels here."""
+        keypoints_image, labelled = self._keypoints(key.sample)
+        rng = None
+        if self.training:
+            rng = np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
+        box = self.boxes[key.sample]
+        plan = self.transform.draw(keypoints_image, labelled, box, self.skeleton, self.input_size, rng, key.stage)
+        keypoints_input = apply_affine(plan.matrix, keypoints_image)
+        if plan.flip:
+            keypoints_input, labelled = keypoints_input[self._flip_indices], labelled[self._flip_indices]
+        return PoseSample(
+            image=warp(image, plan.matrix, self.input_size),
+            keypoints_input=(keypoints_input * labelled[:, None]).astype(np.float32),
+            weights=labelled.astype(np.float32),
+            input_to_image=invert_affine(plan.matrix).astype(np.float32),
+            box_image=box.astype(np.float32),
+            box_score=float(self.box_scores[key.sample]),
+            image_id=int(self.annotations.image_ids[image_index]),
+            sample_index=key.sample,
+            dataset_index=self.index,
+        )
+
+    def _keypoints(self, index: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """A sample's ``(K, 2)`` keypoints in image pixels, and which of them are labelled."""
+        keypoints = np.zeros((self.skeleton.num_keypoints, 2))
+        labelled = np.zeros(self.skeleton.num_keypoints, np.bool_)
+        if self._rows is not None:
+            row = self._rows[index]
+            keypoints[self._to] = self.annotations.keypoints[row, self._from]
+            labelled[self._to] = self.annotations.visibility[row, self._from] > 0
+        return keypoints, labelled
+
+    def ground_truth(self) -> dict[str, Any]:
+        """What evaluation compares with: a COCO dict in the samples' skeleton.
+
+        All images and all people, crowds and those without keypoints included, with the boxes and areas as annotated;
+        only annotations of unknown images and repeated ids are not in it. ``num_keypoints`` is the file's where the
+        skeleton is its own, else the number of labelled keypoints.
+        """
+        return coco_ground_truth(self.annotations, self.skeleton, self._from, self._to, self._num_keypoints)

@@ -1,0 +1,183 @@
+"""Weights into a network and out of it: foreign checkpoints, and files that rebuild the network by themselves."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint, read_state_dict
+from elifpose.models.pose_estimator import PoseEstimator
+from elifpose.utils.errors import ElifPoseError
+
+__all__ = [
+    "LoadReport",
+    "Mismatch",
+    "Scope",
+    "load_checkpoint",
+    "load_network",
+    "network_record",
+    "read_state_dict",
+    "save_network",
+]
+
+Scope = Literal["all", "backbone", "matching"]
+"""Which weights are taken: every one, those of the backbone, or those that fit."""
+
+RECORD_VERSION = 1
+_SHOWN = 4
+
+
+class Mismatch(NamedTuple):
+    """A weight of one name and two shapes."""
+
+    name: str
+    file_shape: tuple[int, ...]
+    network_shape: tuple[int, ...]
+
+
+class LoadReport(NamedTuple):
+    """What became of a checkpoint's weights."""
+
+    loaded: tuple[str, ...]
+    """Names that were taken."""
+    missing: tuple[str, ...]
+    """Names of the network that the file does not have."""
+    unexpected: tuple[str, ...]
+    """Names of the file that the network does not have."""
+    mismatched: tuple[Mismatch, ...]
+    """Names of both, with different shapes."""
+
+    def __str__(self) -> str:
+        """One line: what was taken and, shortened, what was not."""
+        parts = [f"{len(self.loaded)} weights taken"]
+        shapes = [f"{name} {file} for {network}" for name, file, network in self.mismatched]
+        for title, names in (
+            ("missing", self.missing),
+            ("unexpected", self.unexpected),
+            ("of another shape", shapes),
+        ):
+            if names:
+                parts.append(f"{len(names)} {title} ({_shorten(names)})")
+        return "; ".join(parts)
+
+
+def load_checkpoint(network: PoseEstimator, path: str | Path, scope: Scope = "all") -> LoadReport:
+    """Fill a network with a file's weights; on an error it is left as it was.
+
+    Args:
+        network: The network; its weights keep their dtype and device.
+        path: See :func:`read_state_dict`.
+        scope: ``all`` takes every weight and ``backbone`` those of the backbone alone; both want names and shapes to
+            be equal. ``matching`` takes what fits by name and shape, so that a network of other keypoints can start
+            from it.
+
+    Returns:
+        What was taken and what was not, within the scope.
+
+    Raises:
+        ElifPoseError: The file cannot be read; names or shapes differ (``all``, ``backbone``); nothing fits.
+    """
+    return _fill(network, read_state_dict(path), path, scope)
+
+
+def load_network(path: str | Path) -> PoseEstimator:
+    """Rebuild a network from a checkpoint or network file of ElifPose, weights included.
+
+    Args:
+        path: A ``.ckpt`` of a training run (the averaged weights if it averaged), or what :func:`save_network` wrote.
+
+    Returns:
+        The network, on the CPU, in evaluation mode.
+
+    Raises:
+        ElifPoseError: The file cannot be read, was not written by ElifPose or by a later version of it.
+    """
+    state_dict, record = read_checkpoint(path)
+    if record is None:
+        raise ElifPoseError(
+            f"checkpoint {path}: does not say how its network is built; build the network and use load_checkpoint"
+        )
+    if record.get("version") != RECORD_VERSION:
+        raise ElifPoseError(
+            f"checkpoint {path}: its record has version {record.get('version')!r}, and this ElifPose reads "
+            f"{RECORD_VERSION}; use the version of ElifPose that wrote it"
+        )
+    try:
+        network = PoseEstimator.from_arguments(record["network"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ElifPoseError(f"checkpoint {path}: its record of the network is damaged ({error!r})") from error
+    _fill(network, state_dict, path, "all")
+    return network.eval()
+
+
+def network_record(network: PoseEstimator) -> dict[str, Any]:
+    """What rebuilds the network without weights; a checkpoint stores it under the key ``elifpose``."""
+    return {"version": RECORD_VERSION, "network": network.arguments()}
+
+
+def save_network(network: PoseEstimator, path: str | Path) -> None:
+    """Write weights and record to one file, which :func:`load_network` reads.
+
+    Args:
+        network: The network.
+        path: Ends in ``.safetensors`` or ``.pt``; its folder is made if needed.
+
+    Raises:
+        ElifPoseError: Another ending.
+    """
+    path = Path(path)
+    if path.suffix not in {".safetensors", ".pt"}:
+        raise ElifPoseError(f"network file {path}: the name must end in .safetensors or .pt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    record = network_record(network)
+    if path.suffix == ".pt":
+        torch.save({"state_dict": weights, RECORD_KEY: record}, path)
+        return
+    try:
+        from safetensors.torch import save_file
+    except ImportError as error:
+        raise ElifPoseError(f"network file {path}: writing it needs `pip install safetensors`") from error
+    save_file(weights, path, metadata={RECORD_KEY: json.dumps(record)})
+
+
+def _fill(network: PoseEstimator, weights: Mapping[str, Tensor], path: str | Path, scope: Scope) -> LoadReport:
+    """Compare, decide, copy."""
+    own: dict[str, Tensor] = network.state_dict()
+    if scope == "backbone":
+        own = {name: value for name, value in own.items() if name.startswith("backbone.")}
+        weights = {name: value for name, value in weights.items() if name.startswith("backbone.")}
+    report = _compare(own, weights)
+    if scope != "matching" and (report.missing or report.unexpected or report.mismatched):
+        raise ElifPoseError(
+            f"checkpoint {path} does not fit the network: {report}; set the network's sizes to the checkpoint's, "
+            'or take what fits with the scope "matching"'
+        )
+    if not report.loaded:
+        raise ElifPoseError(f"checkpoint {path}: none of its weights fits the network; {report}")
+    network.load_state_dict({name: weights[name] for name in report.loaded}, strict=False)
+    return report
+
+
+def _compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> LoadReport:
+    """Sort names by whether they can be loaded; ``own`` are the network's."""
+    both = [name for name in own if name in weights]
+    return LoadReport(
+        loaded=tuple(name for name in both if weights[name].shape == own[name].shape),
+        missing=tuple(name for name in own if name not in weights),
+        unexpected=tuple(name for name in weights if name not in own),
+        mismatched=tuple(
+            Mismatch(name, tuple(weights[name].shape), tuple(own[name].shape))
+            for name in both
+            if weights[name].shape != own[name].shape
+        ),
+    )
+
+
+def _shorten(names: Sequence[str]) -> str:
+    """The first few of a list, and how many more."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f", and {rest} more" if rest > 0 else "")

@@ -1,0 +1,86 @@
+"""Gated attention unit: one attention layer over the keypoints (Hua et al., FLASH, arXiv 2202.10447)."""
+
+import torch
+from torch import Tensor, nn
+
+from elifpose.models.layers import ACTIVATIONS, Activation
+
+
+class ScaleNorm(nn.Module):
+    """Divide each token by its root mean square and scale all by one learned number ``g``.
+
+    Args:
+        dims: Length of a token.
+        epsilon: Smallest root mean square that is divided by.
+    """
+
+    def __init__(self, dims: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.g = nn.Parameter(torch.ones(1))
+        self.scale = dims**-0.5
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(..., dims)`` along the last axis."""
+        root_mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.scale
+        normalised: Tensor = x / root_mean_square.clamp(min=self.epsilon)
+        return normalised * self.g
+
+
+class Scale(nn.Module):
+    """Multiply each channel by a learned number that starts at one.
+
+    Args:
+        dims: Number of channels.
+    """
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(dims))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale ``(..., dims)``."""
+        return x * self.scale
+
+
+class GatedAttentionUnit(nn.Module):
+    """Gated self-attention with squared-ReLU weights and a scaled shortcut; tokens are keypoints.
+
+    One linear layer gives a gate, values and a shared base of queries and keys, which two learned scales and
+    offsets tell apart. Attention weights are ``relu(q·k / √attention_dims)²``, without normalisation over tokens.
+
+    Args:
+        dims: Length of a token, in and out.
+        attention_dims: Length of queries and keys.
+        expansion: Length of gate and values in units of ``dims``.
+        activation: The activation function after the first linear layer.
+    """
+
+    def __init__(
+        self, dims: int, attention_dims: int = 128, expansion: int = 2, activation: Activation = "SiLU"
+    ) -> None:
+        super().__init__()
+        expanded = dims * expansion
+        self.sizes = (expanded, expanded, attention_dims)
+        self.attention_scale = attention_dims**-0.5
+        self.gamma = nn.Parameter(torch.rand(2, attention_dims))
+        self.beta = nn.Parameter(torch.rand(2, attention_dims))
+        self.o = nn.Linear(expanded, dims, bias=False)
+        self.uv = nn.Linear(dims, sum(self.sizes), bias=False)
+        self.activate = ACTIVATIONS[activation]()
+        self.ln = ScaleNorm(dims)
+        self.res_scale = Scale(dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix tokens ``(N, K, dims)`` into the same shape."""
+        gate, values, base = self.activate(self.uv(self.ln(x))).split(self.sizes, dim=-1)
+        queries = base * self.gamma[0] + self.beta[0]
+        keys = base * self.gamma[1] + self.beta[1]
+        similarity = torch.bmm(queries, keys.transpose(1, 2)) * self.attention_scale
+        weights = similarity.relu().square()
+        attended = torch.bmm(weights, values)
+        gated = gate * attended
+        update = self.o(gated)
+        shortcut = self.res_scale(x)
+        out: Tensor = shortcut + update
+        return out

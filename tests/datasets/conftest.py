@@ -1,0 +1,44 @@
+"""Small annotated sets, made on the spot."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+MakeSet = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Caches of annotations go to the test's own folder."""
+    monkeypatch.setenv("ELIFPOSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def person(annotation_id: int, image_id: int, **changes: Any) -> dict[str, Any]:
+    """An annotated person of COCO's 17 keypoints, all visible, at places that the id decides."""
+    points = np.random.default_rng(annotation_id).uniform(10, 50, (17, 2)).round(1)
+    keypoints = np.concatenate((points, np.full((17, 1), 2)), axis=1).ravel().tolist()
+    record = {"id": annotation_id, "image_id": image_id, "category_id": 1, "bbox": [8.0, 6.0, 40.0, 48.0]}
+    return {**record, "area": 900.0, "iscrowd": 0, "num_keypoints": 17, "keypoints": keypoints, **changes}
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> MakeSet:
+    """A function that writes ``NAME.json`` and a folder ``NAME`` of 64 × 60 images; gives the folder of both."""
+
+    def make(name: str, people: list[dict[str, Any]], images: int = 2, **changes: Any) -> Path:
+        records = [{"id": i, "file_name": f"{name}-{i}.png", "width": 64, "height": 60} for i in range(1, images + 1)]
+        (tmp_path / name).mkdir()
+        for record in records:
+            pixels = np.random.default_rng(record["id"]).integers(0, 256, (60, 64, 3), dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / name / str(record["file_name"])), pixels)
+        document = {"images": records, "annotations": people, "categories": [{"id": 1, "name": "person"}], **changes}
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+        return tmp_path
+
+    return make

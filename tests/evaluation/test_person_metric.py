@@ -1,0 +1,130 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from elifpose.evaluation import KeypointAP, KeypointErrors
+from elifpose.evaluation.person_metric import unique_persons
+
+WORKER = """
+import json, sys, torch
+from elifpose.evaluation import KeypointAP, KeypointErrors
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+people = torch.load(f"{folder}/people.pt")
+truth, sigmas, plans = json.load(open(f"{folder}/plan.json"))
+found = []
+for plan in plans:
+    ap, errors = KeypointAP(sigmas, truth), KeypointErrors()
+    for batch in plan[rank]:
+        rows = {name: values[batch] for name, values in people.items()}
+        keys = rows["images"], rows["samples"]
+        ap.update(rows["keypoints"].double(), rows["scores"], rows["boxes"][:, 0], *keys)
+        errors.update(rows["keypoints"], rows["true"], rows["scores"], rows["boxes"], *keys)
+    figures = {**ap.compute(), **errors.compute()}
+    own = sum(len(batch) for batch in plan[rank])
+    assert sum(len(tensor) for tensor in ap.image_ids) == own, "the gathered rows replaced the process's own"
+    found.append([{name: float(value).hex() for name, value in figures.items()}, ap.results()])
+json.dump(found, open(f"{folder}/found{rank}.json", "w"))
+torch.distributed.destroy_process_group()
+"""
+
+K, N = 5, 24
+
+
+def random_people() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    true = torch.rand(N, K, 2, generator=generator) * 200
+    return {
+        "true": true,
+        "keypoints": true + torch.randn(N, K, 2, generator=generator) * 12,
+        "scores": (torch.rand(N, K, generator=generator) * 4).round() / 4,  # with ties
+        "boxes": torch.tensor([1.0, 1.0, 200.0, 200.0]).repeat(N, 1),
+        "images": torch.arange(N) // 3,
+        "samples": torch.arange(N),
+    }
+
+
+def coco(people: dict[str, Tensor]) -> dict[str, Any]:
+    annotations = [
+        {
+            "id": index,
+            "image_id": int(people["images"][index]),
+            "category_id": 1,
+            "bbox": [0, 0, 200, 200],
+            "keypoints": np.column_stack((people["true"][index], np.full(K, 2))).ravel().tolist(),
+        }
+        for index in range(N)
+    ]
+    return {"images": [{"id": image} for image in range(N // 3)], "annotations": annotations}
+
+
+def in_two_processes(folder: Path) -> list[Any]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    commands = [[sys.executable, "-c", WORKER, str(rank), str(folder)] for rank in range(2)]
+    processes = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        for command in commands
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=100)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return [json.loads((folder / f"found{rank}.json").read_text()) for rank in range(2)]
+
+
+def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
+    people, everyone = random_people(), list(range(N))
+    truth, sigmas = coco(people), [0.1] * K
+    plans = [
+        [[everyone[:7], everyone[7:]], []],  # the second process sees nobody
+        [[everyone[1::2]], [everyone[0::2][:5], everyone[0::2][5:], everyone[:3]]],  # uneven, padded
+        [[everyone[5:]], [everyone[::-1]]],  # nearly everyone twice, backwards
+    ]
+    torch.save(people, tmp_path / "people.pt")
+    (tmp_path / "plan.json").write_text(json.dumps([truth, sigmas, plans]))
+
+    ap, errors = KeypointAP(sigmas, truth), KeypointErrors()
+    keys = people["images"], people["samples"]
+    ap.update(people["keypoints"], people["scores"], people["boxes"][:, 0], *keys)
+    errors.update(people["keypoints"], people["true"], people["scores"], people["boxes"], *keys)
+    figures = {name: float(value).hex() for name, value in {**ap.compute(), **errors.compute()}.items()}
+    assert 0.1 < ap.compute()["AP"] < 0.9
+    for of_rank in in_two_processes(tmp_path):
+        assert of_rank == [[figures, ap.results()]] * len(plans)
+
+
+def test_equal_samples_of_different_images_are_different_people() -> None:
+    image_ids, samples = torch.tensor([2, 1, 2, 1, 1]), torch.tensor([0, 0, 0, 1, 0])
+    assert unique_persons(image_ids, samples).tolist() == [1, 3, 0]
+
+
+def test_keys_are_exact_beyond_the_precision_of_floats() -> None:
+    image_ids = torch.tensor([900_100_139_099, 900_100_139_100, 2**53 + 1, 2**53])
+    metric = KeypointErrors()
+    N = len(image_ids)
+    points = torch.zeros(N, 2, 2)
+    metric.update(points, points, torch.ones(N, 2), torch.ones(N, 4), image_ids, torch.zeros(N))
+    assert metric._persons()["image_ids"].tolist() == sorted(image_ids.tolist())
+
+
+@pytest.mark.parametrize("updates", [0, 1, 3])
+def test_reset_leaves_what_a_new_metric_has(updates: int) -> None:
+    metric = KeypointErrors()
+    for _ in range(updates):
+        metric.update(*(torch.zeros(4, *shape) for shape in ((9, 2), (9, 2), (9,), (4,), (), ())))
+    metric.reset()
+    for name in metric._columns:
+        fresh, again = getattr(KeypointErrors(), name), getattr(metric, name)
+        assert [(each.shape, each.dtype) for each in again] == [(each.shape, each.dtype) for each in fresh]
