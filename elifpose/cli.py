@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from elifpose import __version__
-from elifpose.utils.errors import ElifPoseError, root_message
+from elifpose.utils.errors import ElifPoseError, user_message
 
 if TYPE_CHECKING:
     from elifpose.datasets.datamodule import PoseDataModule
@@ -46,8 +46,11 @@ def main(argv: Sequence[str]) -> int:
             ElifPoseCLI.run_command([command, *options])
         else:
             raise ElifPoseError(f"there is no command {command!r}; `elifpose --help` lists them")
-    except ElifPoseError as error:
-        sys.stderr.write(f"elifpose: error: {root_message(error)}\n")
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"elifpose: error: {message}\n")
         return 1
     return 0
 

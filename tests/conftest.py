@@ -1,8 +1,22 @@
 """Fixtures that any test may use."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from elifpose.datasets.synthetic import write_dataset
+from elifpose.structures.skeletons import COCO_WHOLEBODY, HALPE26
+
+Person = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches of annotations go to a folder of the test run's own."""
+    monkeypatch.setenv("ELIFPOSE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +32,60 @@ def shared() -> Path:
     if not (folder / "samples").is_dir():
         pytest.skip(f"needs the samples beside the checkout ({folder}), which only developers have")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in COCO's layout with a few rendered people of 26 keypoints, for training and for validation."""
+    root = tmp_path_factory.mktemp("rendered")
+    for split, people in (("train2017", 16), ("val2017", 8)):
+        write_dataset(root, split, people, seed=0, image_size=(160, 160))
+    return root
+
+
+@pytest.fixture(scope="session")
+def coco_root(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rendered people as COCO ships its own: 17 keypoints."""
+    root = tmp_path_factory.mktemp("coco")
+    for split in ("train2017", "val2017"):
+        _convert(rendered, split, root / split, root / f"annotations/person_keypoints_{split}.json", _as_coco)
+    return root
+
+
+@pytest.fixture(scope="session")
+def halpe_root(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rendered people as COCO-WholeBody and Halpe-FullBody ship theirs."""
+    root = tmp_path_factory.mktemp("halpe")
+    images = {"train": "halpe/hico_20160224_det/images/train2015", "val": "coco/val2017"}
+    for split in ("train", "val"):
+        coco = root / f"coco/annotations/coco_wholebody_{split}_v1.0.json"
+        halpe = root / f"halpe/annotations/halpe_{split}_v1.json"
+        _convert(rendered, f"{split}2017", root / f"coco/{split}2017", coco, _as_wholebody)
+        _convert(rendered, f"{split}2017", root / images[split], halpe, _as_halpe)
+    return root
+
+
+def _convert(rendered: Path, split: str, images: Path, annotations: Path, person: Callable[[Person], Person]) -> None:
+    """Link the images of a split and write its annotations with each person changed by ``person``."""
+    images.parent.mkdir(parents=True, exist_ok=True)
+    annotations.parent.mkdir(parents=True, exist_ok=True)
+    if not images.exists():
+        images.symlink_to(rendered / split, target_is_directory=True)
+    document = json.loads((rendered / f"annotations/person_keypoints_{split}.json").read_text())
+    document["annotations"] = [person(record) for record in document["annotations"]]
+    annotations.write_text(json.dumps(document))
+
+
+def _as_coco(person: Person) -> Person:
+    body = person["keypoints"][: 17 * 3]
+    return {**person, "keypoints": body, "num_keypoints": sum(v > 0 for v in body[2::3])}
+
+
+def _as_wholebody(person: Person) -> Person:
+    of_point = {name: person["keypoints"][3 * i : 3 * i + 3] for i, name in enumerate(HALPE26.keypoints)}
+    feet = [number for name in COCO_WHOLEBODY.keypoints[17:] for number in of_point[name]]
+    return {**_as_coco(person), "foot_kpts": feet}
+
+
+def _as_halpe(person: Person) -> Person:
+    return {**person, "keypoints": person["keypoints"] + [0.0] * (110 * 3)}

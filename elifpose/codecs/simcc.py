@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple, final
 import torch
 from torch import Tensor
 
+from elifpose.utils.errors import ElifPoseError
+
 
 class SimCCTargets(NamedTuple):
     """What a network should predict for ``N`` persons: dense labels over the bins of both axes."""
@@ -40,7 +42,7 @@ class SimCC:
         refine: Decode below the width of a bin, see `decode`.
 
     Raises:
-        ValueError: If an argument is out of its range, or belongs to the other kind of label.
+        ElifPoseError: If an argument is out of its range, or belongs to the other kind of label.
     """
 
     input_size: tuple[int, int]
@@ -56,19 +58,19 @@ class SimCC:
         object.__setattr__(self, "input_size", tuple(self.input_size))
         object.__setattr__(self, "sigma", tuple(self.sigma))
         if len(self.input_size) != 2 or min(self.input_size) < 1:
-            raise ValueError(f"input_size is {self.input_size}; give a positive width and height, e.g. (192, 256)")
+            raise ElifPoseError(f"codec: input_size is {self.input_size}; give a positive width and height")
         if len(self.sigma) != 2 or not all(0 < sigma < math.inf for sigma in self.sigma):
-            raise ValueError(f"sigma is {self.sigma}; give two positive numbers of bins, for x and y")
+            raise ElifPoseError(f"codec: sigma is {self.sigma}; give two positive numbers of bins, for x and y")
         if not 0 < self.split_ratio < math.inf or min(self.bins) < 3:
-            raise ValueError(f"split_ratio is {self.split_ratio}; give one with at least 3 bins per axis")
+            raise ElifPoseError(f"codec: split_ratio is {self.split_ratio}; give one with at least 3 bins per axis")
         if self.label not in ("gaussian", "one_hot"):
-            raise ValueError(f"label is {self.label!r}; give 'gaussian' or 'one_hot'")
+            raise ElifPoseError(f"codec: label is {self.label!r}; give 'gaussian' or 'one_hot'")
         if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
+            raise ElifPoseError(f"codec: label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
         if self.label == "gaussian" and self.label_smoothing:
-            raise ValueError("label_smoothing is for one-hot labels; Gaussian ones are smooth: leave it at 0")
+            raise ElifPoseError("codec: label_smoothing is for one-hot labels; leave it at 0")
         if self.label == "one_hot" and self.normalize:
-            raise ValueError("normalize is for Gaussian labels; one-hot ones sum to 1 already: leave it False")
+            raise ElifPoseError("codec: normalize is for Gaussian labels; leave it False")
 
     @property
     def bins(self) -> tuple[int, int]:

@@ -41,7 +41,7 @@ class Annotations:
     image_indices: npt.NDArray[np.int32]
     """``(A,)``, position of the person's image in `image_ids`; -1 if the file has no such image."""
     boxes: npt.NDArray[np.float64]
-    """``(A, 4)``, left, top, width, height; NaN where there is none."""
+    """``(A, 4)``, left, top, width, height; NaN where there is none of finite numbers."""
     areas: npt.NDArray[np.float64]
     """``(A,)``, as annotated; 0.53 of width times height where the file has none."""
     crowd: npt.NDArray[np.bool_]

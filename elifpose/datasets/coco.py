@@ -29,7 +29,7 @@ from elifpose.utils.errors import ElifPoseError
 AREA_OF_BOX = 0.53
 """Area of a person relative to its box, where the file has no area (as RTMPose's recipe has it)."""
 LARGEST_COORDINATE = 1e6
-"""Image pixels; a keypoint beyond is a mistake and counts as not labelled."""
+"""Image pixels; a keypoint beyond is a mistake and counts as not labelled, a box beyond as missing."""
 
 
 class _Field(NamedTuple):
@@ -87,6 +87,7 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
     sizes = [integers(source, "image", images, key) for key in ("width", "height")]
     image_ids = integers(source, "image", images, "id")
     boxes = number_lists(source, "annotation", people, "bbox", (4,), np.nan)
+    boxes[~(np.abs(boxes) <= LARGEST_COORDINATE).all(axis=1)] = np.nan
     areas = numbers(source, "annotation", people, "area", np.nan)
     points, unusable = _points(source, people, skeleton)
     return Annotations(

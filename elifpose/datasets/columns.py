@@ -39,10 +39,13 @@ def write_columns(path: Path, arrays: Mapping[str, Array], stamp: Mapping[str, A
         stamp: JSON values to find beside the arrays, such as what they were made from.
 
     Raises:
+        TypeError: If an array holds Python objects.
         OSError: If the folder cannot be written to or the disk is full.
     """
     layout, offset = {}, 0
     for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"column {name!r} holds Python objects, not numbers")
         layout[name] = {"dtype": array.dtype.str, "shape": array.shape, "offset": offset}
         offset += _aligned(array.nbytes)
     header = json.dumps({"stamp": dict(stamp), "columns": layout, "bytes": offset}).encode()

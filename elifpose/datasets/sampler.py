@@ -1,5 +1,6 @@
 """In which order people are seen: batches that keep an image's people together, shared out among processes."""
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -47,8 +48,8 @@ class PeopleSampler(Sampler[list[SampleKey]]):
     Images are shuffled and the people of one stay consecutive, so that a batch decodes it once; what exceeds the
     cap goes to later batches. Everyone comes exactly once an epoch over all processes together (as often as the
     set's weight says). Nothing is left over: an epoch has as many batches as the batch size asks for, rounded up
-    to the same number for each process, and their sizes differ by one at most. Only where there are fewer people
-    than processes are some repeated.
+    to the same number for each process, and their sizes differ by one at most. Only where that makes more batches
+    than people (batches of one, or fewer people than processes) do some come again, fewer than there are processes.
 
     Args:
         images: For each data set, the image of each person, ``(S,)`` integers.
@@ -92,7 +93,8 @@ class PeopleSampler(Sampler[list[SampleKey]]):
         self._order = np.arange(offsets[-1])
         self._units: list[_UnitArrays] = []
         self._shares = [
-            round(w * len(of_set)) for w, of_set in zip(weights or [1.0] * len(images), images, strict=True)
+            max(round(weight * len(of_set)), min(len(of_set), 1))  # a small share of few people is still somebody
+            for weight, of_set in zip(weights or [1.0] * len(images), images, strict=True)
         ]
         first_image = 0
         for of_set, offset in zip(images, offsets, strict=False):
@@ -135,15 +137,13 @@ class PeopleSampler(Sampler[list[SampleKey]]):
                 ]
 
     def _shuffled(self, epoch: int) -> Iterator[_Unit]:
-        """This epoch's units in their order, as often as their set's share says; without end if there are few."""
+        """This epoch's units in their order, as often as their set's share says, and from the start again."""
         rng = np.random.default_rng([self.seed, epoch])
         chosen = [_draw(units, share, rng) for units, share in zip(self._units, self._shares, strict=True)]
         columns = np.concatenate(chosen)
         columns = columns[rng.permutation(len(columns))]
-        while True:
-            yield from (_Unit(*row) for row in columns.tolist())
-            if self.num_people >= self.world_size:
-                return
+        units = map(_Unit._make, columns.tolist())
+        return itertools.cycle(units) if self._rounds * self.world_size > self.num_people else units
 
 
 class _Filler:

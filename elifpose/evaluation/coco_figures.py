@@ -39,7 +39,7 @@ def coco_keypoint_figures(
       if it has one, else of its keypoints' extent.
     - No detections give 0, as they should; figures over no ground truth are −1.
     - A coordinate that is not finite matches nothing (pycocotools takes NaN for a perfect match); a score that is
-      not a number counts as 0. Scores that are all 0 are an ordinary case.
+      not a number comes after all others. Scores that are all 0 are an ordinary case.
 
     Args:
         ground_truth: COCO's ``images`` and ``annotations``, coordinates in image pixels; it is not modified.
@@ -133,7 +133,7 @@ def _prepare_detections(
                 "image_id": image_id,
                 "category_id": detection.get("category_id", 1),
                 "keypoints": points.reshape(-1),
-                "score": float(np.nan_to_num(detection["score"])),
+                "score": float(detection["score"]),
                 "area": float(box[2] * box[3]),
             }
         )

@@ -94,8 +94,8 @@ class KeypointAP(PersonMetric):
             image_ids: ``(N,)`` integers, the ground truth's.
             sample_indices: ``(N,)`` integers, one for each person of the data set.
             boxes_image: ``(N, 4)``, image pixels, left, top, width, height: the boxes that the detections were made
-                in. With them AP(M) and AP(L) take a false detection's size from its box, as RTMPose's published
-                figures do; without, from its keypoints' extent, as COCO does with results that have no boxes.
+                in. With them AP(M) and AP(L) take a false detection's size from its box, as MMPose's evaluation
+                does; without, from its keypoints' extent, as COCO does with results that have no boxes.
         """
         if boxes_image is None:
             boxes_image = box_scores.new_full((len(box_scores), 4), math.nan)

@@ -29,7 +29,7 @@ class SetEvaluator(nn.Module):
         """Add predictions ``(N, K, 2)``, input pixels, and scores ``(N, K)`` for the people of a batch."""
         keypoints_image = to_image_frame(keypoints_input, batch.input_to_image)
         self.average_precision.update(
-            keypoints_image, scores, batch.box_scores, batch.image_ids, batch.sample_indices
+            keypoints_image, scores, batch.box_scores, batch.image_ids, batch.sample_indices, batch.boxes_image
         )
         self.errors.update(
             keypoints_image,

@@ -39,10 +39,10 @@ class Mismatch(NamedTuple):
 
 
 class LoadReport(NamedTuple):
-    """What became of a checkpoint's weights."""
+    """How a checkpoint's weights compare with a network's."""
 
     loaded: tuple[str, ...]
-    """Names that were taken."""
+    """Names of both, with equal shapes: those that were taken."""
     missing: tuple[str, ...]
     """Names of the network that the file does not have."""
     unexpected: tuple[str, ...]
@@ -51,8 +51,8 @@ class LoadReport(NamedTuple):
     """Names of both, with different shapes."""
 
     def __str__(self) -> str:
-        """One line: what was taken and, shortened, what was not."""
-        parts = [f"{len(self.loaded)} weights taken"]
+        """One line: how many weights fit and, shortened, which do not."""
+        parts = [f"{len(self.loaded)} weights fit"]
         shapes = [f"{name} {file} for {network}" for name, file, network in self.mismatched]
         for title, names in (
             ("missing", self.missing),
@@ -157,7 +157,7 @@ def _fill(network: PoseEstimator, weights: Mapping[str, Tensor], path: str | Pat
             'or take what fits with the scope "matching"'
         )
     if not report.loaded:
-        raise ElifPoseError(f"checkpoint {path}: none of its weights fits the network; {report}")
+        raise ElifPoseError(f"checkpoint {path}: none of its weights fits the network: {report}")
     network.load_state_dict({name: weights[name] for name in report.loaded}, strict=False)
     return report
 

@@ -119,8 +119,9 @@ def _foreign_names(path: Path) -> list[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> ElifPoseError:
-    """One sentence of a reader's long complaint."""
-    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+    """One sentence for a reader's long complaint, without its advice to switch safety off."""
+    original = error.__context__ or error  # PyTorch wraps it in advice
+    reason = (str(original).strip() or type(original).__name__).splitlines()[0][:120]
     return ElifPoseError(
         f"checkpoint {path}: cannot be read as weights ({reason}); it may be cut short, no checkpoint at all, or "
         "hold objects that are not safe to load: fetch it again, or save its state_dict alone"

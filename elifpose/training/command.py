@@ -1,5 +1,7 @@
 """The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from elifpose.models import CSPNeXt
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
 from elifpose.training.module import ElifPoseModule
+from elifpose.utils.errors import ElifPoseError
 
 _SETTINGS: dict[str, Any] = {
     "seed_everything_default": 0,
@@ -21,6 +24,18 @@ _SETTINGS: dict[str, Any] = {
     "parser_kwargs": {"parser_mode": "yaml"},
 }
 
+_NOISE = (
+    r".*LeafSpec",  # lightning 2.6.6 asks torch 2.13 for a class by its old name
+    r"(?s)\s*.*(was deprecated in v4|JsonargparseDeprecationWarning)",  # lightning's calls of jsonargparse 4
+    r"Precision .* is not supported by the model summary",
+)
+
+
+def _quiet_libraries() -> None:
+    """Keep libraries' notes to each other from the user."""
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=message)
+
 
 class ElifPoseCLI(LightningCLI):
     """``elifpose fit | validate | test``."""
@@ -28,17 +43,27 @@ class ElifPoseCLI(LightningCLI):
     @classmethod
     def run_command(cls, argv: list[str]) -> None:
         """Parse ``[command, *options]``, build everything and run the trainer."""
+        _quiet_libraries()
         cls(ElifPoseModule, PoseDataModule, args=argv, **_SETTINGS)
 
     @classmethod
     def build(cls, options: list[str]) -> tuple[ElifPoseModule, PoseDataModule]:
         """Parse the options of ``fit`` and build module and data module, without running anything."""
+        _quiet_libraries()
         built = cls(ElifPoseModule, PoseDataModule, args=options, run=False, **_SETTINGS)
         return built.model, built.datamodule
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
+
+    @override
+    def before_instantiate_classes(self) -> None:
+        if self.subcommand is None:
+            return
+        checkpoint = self.config[self.subcommand].ckpt_path
+        if checkpoint not in (None, "last", "best", "hpc") and not Path(checkpoint).is_file():
+            raise ElifPoseError(f"--ckpt_path: there is no file {checkpoint}; give a checkpoint, or 'last' or 'best'")
 
     @staticmethod
     @override

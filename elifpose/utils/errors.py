@@ -9,6 +9,11 @@ class ElifPoseError(Exception):
     """
 
 
-def root_message(error: ElifPoseError) -> str:
-    """The sentence itself, also where a data loader's worker wrapped it into a report with a traceback."""
-    return str(error).rsplit(f"{ElifPoseError.__name__}: ", maxsplit=1)[-1].strip()
+def user_message(error: BaseException | None) -> str | None:
+    """The sentence of the `ElifPoseError` that an error is or was caused by; None if there is none.
+
+    A library may raise an error of its own in its place, and a data loader's worker wraps it into a report.
+    """
+    while error is not None and not isinstance(error, ElifPoseError):
+        error = error.__cause__
+    return None if error is None else str(error).rsplit(f"{ElifPoseError.__name__}: ", maxsplit=1)[-1].strip()

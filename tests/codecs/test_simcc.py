@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from elifpose.codecs import SimCC
+from elifpose.utils.errors import ElifPoseError
 
 RTMPOSE = SimCC((192, 256))
 
@@ -231,5 +232,5 @@ def test_arguments_rebuild_the_codec(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ElifPoseError, match=message):
         SimCC(**{"input_size": (192, 256), **arguments})

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-MakeSet = Callable[..., Path]
+Record = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def person(annotation_id: int, image_id: int, **changes: Any) -> dict[str, Any]:
+def make_person(annotation_id: int, image_id: int, **changes: Any) -> Record:
     """An annotated person of COCO's 17 keypoints, all visible, at places that the id decides."""
     points = np.random.default_rng(annotation_id).uniform(10, 50, (17, 2)).round(1)
     keypoints = np.concatenate((points, np.full((17, 1), 2)), axis=1).ravel().tolist()
@@ -28,15 +28,21 @@ def person(annotation_id: int, image_id: int, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_set(tmp_path: Path) -> MakeSet:
+def person() -> Callable[..., Record]:
+    """A function that makes an annotated person of an id, an image's id and what shall differ."""
+    return make_person
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes ``NAME.json`` and a folder ``NAME`` of 64 × 60 images; gives the folder of both."""
 
-    def make(name: str, people: list[dict[str, Any]], images: int = 2, **changes: Any) -> Path:
+    def make(name: str, people: list[Record], images: int = 2, **changes: Any) -> Path:
         records = [{"id": i, "file_name": f"{name}-{i}.png", "width": 64, "height": 60} for i in range(1, images + 1)]
         (tmp_path / name).mkdir()
-        for record in records:
-            pixels = np.random.default_rng(record["id"]).integers(0, 256, (60, 64, 3), dtype=np.uint8)
-            cv2.imwrite(str(tmp_path / name / str(record["file_name"])), pixels)
+        for i in range(1, images + 1):
+            pixels = np.random.default_rng(i).integers(0, 256, (60, 64, 3), dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / name / f"{name}-{i}.png"), pixels)
         document = {"images": records, "annotations": people, "categories": [{"id": 1, "name": "person"}], **changes}
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
         return tmp_path

@@ -90,8 +90,8 @@ def test_missing_fields_are_filled() -> None:
 
 def test_people_without_keypoints_are_ignored() -> None:
     unlabelled = person(keypoints=[0] * 51, num_keypoints=0)
-    missing = without(truth(person(image_id=1)), "keypoints", "num_keypoints")["annotations"][0]
-    for nobody in (unlabelled, missing):
+    missing = [without(truth(person()), "keypoints", *keys)["annotations"][0] for keys in ((), ("num_keypoints",))]
+    for nobody in (unlabelled, *missing):
         found = figures(truth(person(shift=1e4), nobody), person(score=0.3, shift=1e4), person(score=0.9))
         assert found["AP"] == pytest.approx(1)
     assert figures(truth(person(shift=1e4)), person(score=0.3, shift=1e4), person(score=0.9))["AP"] == pytest.approx(

@@ -70,8 +70,7 @@ def in_two_processes(folder: Path) -> list[Any]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     commands = [[sys.executable, "-c", WORKER, str(rank), str(folder)] for rank in range(2)]
     processes = [
-        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
-        for command in commands
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for command in commands
     ]
     try:
         for process in processes:

@@ -42,6 +42,7 @@ def test_differences_are_listed_and_nothing_is_changed(small_network: PoseEstima
     with pytest.raises(ElifPoseError) as caught:
         load_checkpoint(network, tmp_path / "a.pth")
     message = str(caught.value)
+    assert f"{len(before) - 2} weights fit" in message
     assert "1 missing (head.mlp.0.g)" in message
     assert "1 unexpected (head.extra)" in message
     assert "1 of another shape (head.cls_x.weight (7, 32) for (128, 32))" in message

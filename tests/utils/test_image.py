@@ -26,7 +26,7 @@ def test_png_is_read_exactly_and_as_rgb(tmp_path: Path, colours: Image.Image) ->
 def test_other_colour_models_become_rgb(tmp_path: Path, colours: Image.Image, mode: str) -> None:
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     changed = colours.convert(mode)
-    changed.save(path, **({"quality": 100, "subsampling": 0} if mode == "CMYK" else {}))
+    changed.save(path, quality=100, subsampling=0)
     image = read_image(path)
     assert image.shape == (40, 80, 3)
     assert image.dtype == np.uint8
@@ -61,8 +61,8 @@ def test_a_cut_off_file_is_an_error(tmp_path: Path, suffix: str, part: float) ->
     path = tmp_path / f"a.{suffix}"
     thumbnail = io.BytesIO()
     Image.fromarray(noise[:8, :8]).save(thumbnail, "jpeg")
-    with_thumbnail = {"exif": b"Exif\0\0" + thumbnail.getvalue()} if suffix == "jpg" else {}
-    Image.fromarray(noise).save(path, **with_thumbnail)
+    exif = b"Exif\0\0" + thumbnail.getvalue() if suffix == "jpg" else Image.Exif()
+    Image.fromarray(noise).save(path, exif=exif)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(ElifPoseError, match=f"{path} .*"):
@@ -86,9 +86,10 @@ def test_what_is_no_image_is_an_error_with_its_name(tmp_path: Path) -> None:
             read_image(tmp_path / name)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + b"x" * 3000}])
-def test_stored_size_of_jpeg(tmp_path: Path, colours: Image.Image, options: dict[str, object]) -> None:
-    colours.save(tmp_path / "a.jpg", **options)
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("header", [0, 3000])
+def test_stored_size_of_jpeg(tmp_path: Path, colours: Image.Image, progressive: bool, header: int) -> None:
+    colours.save(tmp_path / "a.jpg", progressive=progressive, exif=b"Exif\0\0" + b"x" * header)
     assert stored_size(tmp_path / "a.jpg") == (80, 40)
 
 

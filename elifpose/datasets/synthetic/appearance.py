@@ -82,7 +82,6 @@ _MIDDLE_PARTS = (
     _Part("hip", "right_hip", (0.056, 0.050), "bottom", "torso"),
 )
 _SLEEVES = (_Part("@shoulder", "@elbow", (0.038, 0.034), "top", "@upper_arm", 0.62),)
-_STRAPS = (_Part("@shoulder", "@elbow", (0.035, 0.030), "skin", "@upper_arm", 0.1),)
 _SHORTS = (_Part("@hip", "@knee", (0.062, 0.052), "bottom", "@thigh", 0.72),)
 _BREASTS = (_Part("@breast", "@breast", (0.042, 0.042), "top", "torso"),)
 _HAIR = {

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-COLUMNS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "PCK@0.1", "AUC", "EPE")
+COLUMNS = ("AP", "AP50", "AP75", "AR", "PCK@0.1", "AUC", "EPE")
 
 
 class Report(Callback):

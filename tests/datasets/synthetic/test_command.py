@@ -1,0 +1,49 @@
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from elifpose.datasets.synthetic.__main__ import main
+from elifpose.datasets.synthetic.command import add_arguments, run
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_it_writes_a_training_and_a_validation_split(tmp_path: Path) -> None:
+    train, val = run(
+        parse("--root", str(tmp_path), "--train", "4", "--val", "2", "--size", "80", "64", "--seed", "3")
+    )
+    assert train.name == "person_keypoints_train2017.json"
+    assert val.name == "person_keypoints_val2017.json"
+    assert len(json.loads(train.read_text())["annotations"]) >= 4
+    content = json.loads(val.read_text())
+    assert len(content["annotations"]) >= 2
+    assert (content["images"][0]["width"], content["images"][0]["height"]) == (80, 64)
+
+
+def test_defaults_are_the_quickstarts() -> None:
+    arguments = parse()
+    assert (arguments.train, arguments.val, arguments.seed) == (10_000, 1_000, 0)
+
+
+def test_an_error_is_one_line_and_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["synthetic", "--root", str(tmp_path), "--train", "0"])
+    assert main() == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_main_prints_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["synthetic", "--root", str(tmp_path), "--train", "1", "--val", "1", "--size", "64", "64"]
+    )
+    assert main() == 0
+    assert str(tmp_path / "annotations" / "person_keypoints_val2017.json") in capsys.readouterr().out

@@ -1,0 +1,217 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from elifpose.datasets.pose_dataset import PoseDataset
+from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.sampler import SampleKey
+from elifpose.datasets.transforms import GeometricTransform
+from elifpose.structures import get_skeleton
+from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.image import ImageArray, read_image
+
+MakeSet = Callable[..., Path]
+Person = Callable[..., dict[str, Any]]
+INPUT_SIZE = (48, 64)
+
+
+def open_set(
+    root: Path,
+    name: str = "a",
+    target: str = "coco17",
+    transform: GeometricTransform | None = None,
+    detections: str | None = None,
+) -> PoseDataset:
+    """A set of `make_set`; augmented if a transform is given."""
+    pose_set = PoseSet(f"{name}.json", name, detections=detections)
+    training = transform is not None
+    return PoseDataset(
+        name, pose_set, root, get_skeleton(target), INPUT_SIZE, transform or GeometricTransform(), training, 3
+    )
+
+
+def in_image(keypoints: np.ndarray[Any, Any], matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Points mapped by an affine matrix, written out."""
+    x, y = keypoints[:, 0], keypoints[:, 1]
+    return np.stack([row[0] * x + row[1] * y + row[2] for row in matrix], axis=-1)
+
+
+def test_a_sample_is_the_crop_of_the_box(make_set: MakeSet, person: Person) -> None:
+    record = person(4, 2)
+    sample = open_set(make_set("a", [record]))[0]
+    points = np.array(record["keypoints"]).reshape(17, 3)[:, :2]
+    # Box 40 x 48 at (8, 6), padded to 50 x 60 and kept at 3:4 by widening: 48 / 50 input pixels per image pixel.
+    zoom, center = 48 / 50, (28, 30)
+    expected = (points - center) * zoom + (24, 32)
+    np.testing.assert_allclose(sample.keypoints_input, expected, atol=1e-4)
+    np.testing.assert_allclose(in_image(sample.keypoints_input, sample.input_to_image), points, atol=1e-4)
+    assert sample.image.shape == (64, 48, 3)
+    assert (sample.image_id, sample.sample_index, sample.dataset_index, sample.box_score) == (2, 0, 3, 1.0)
+    np.testing.assert_array_equal(sample.box_image, [8, 6, 40, 48])
+    np.testing.assert_array_equal(sample.weights, np.ones(17))
+
+
+def test_pixels_follow_the_keypoints_when_augmented(make_set: MakeSet, person: Person) -> None:
+    root = make_set("a", [person(1, 1, keypoints=[20, 30, 2, 0, 0, 0, 0, 0, 0, *[30, 20, 2] * 14], num_keypoints=15)])
+    picture = np.zeros((60, 64, 3), np.uint8)
+    picture[28:33, 18:23] = (0, 0, 255)  # red, as OpenCV writes it, about the nose
+    cv2.imwrite(str(root / "a" / "a-1.png"), picture)
+    data = open_set(root, transform=GeometricTransform(half_body_prob=0.0, shift_prob=0.0, scale_factor=0.2))
+    flips = 0
+    for epoch in range(40):
+        sample = data[SampleKey(epoch, 1, 0)]
+        red = np.argwhere(sample.image[..., 0] > 128)
+        if len(red) > 12:
+            np.testing.assert_allclose(red.mean(axis=0)[::-1], sample.keypoints_input[0], atol=0.6)
+            assert not sample.image[..., 1:].any()
+        flips += bool(np.linalg.det(sample.input_to_image[:, :2]) < 0)
+    assert 8 < flips < 32
+
+
+def test_mirrored_people_change_sides(make_set: MakeSet, person: Person) -> None:
+    keypoints = person(1, 1)["keypoints"]
+    keypoints[3 * 5 + 2] = 0  # the left shoulder
+    root = make_set("a", [person(1, 1, keypoints=keypoints)])
+    mirror = GeometricTransform(1.0, 0.0, shift_prob=0.0, scale_factor=0.0, rotation_prob=0.0)
+    plain, mirrored = open_set(root)[0], open_set(root, transform=mirror)[0]
+    skeleton = get_skeleton("coco17")
+    assert plain.weights[skeleton.index("left_shoulder")] == 0
+    assert mirrored.weights[skeleton.index("left_shoulder")] == 1
+    assert mirrored.weights[skeleton.index("right_shoulder")] == 0
+    left, right = skeleton.index("left_wrist"), skeleton.index("right_wrist")
+    # The crop's centre line stays: (x - 24) changes its sign.
+    np.testing.assert_allclose(
+        mirrored.keypoints_input[left], [48, 0] + plain.keypoints_input[right] * [-1, 1], atol=1e-4
+    )
+
+
+def test_augmentation_depends_on_what_was_asked_for(make_set: MakeSet, person: Person) -> None:
+    data = open_set(make_set("a", [person(i, 1) for i in range(1, 4)]), transform=GeometricTransform())
+    asked = SampleKey(3, 1, 1)
+    np.testing.assert_array_equal(data[asked].image, data.__getitems__([SampleKey(3, 1, 0), asked])[1].image)
+    drawn = {
+        data[SampleKey(epoch, 1, 1, repeat)].input_to_image.tobytes() for epoch in range(5) for repeat in range(2)
+    }
+    assert len(drawn) == 10
+
+
+def test_an_image_is_decoded_once_for_all_its_people(
+    make_set: MakeSet, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = open_set(make_set("a", [person(i, 1 + i % 2) for i in range(6)]))
+    read: list[str] = []
+
+    def counting(path: Path, apply_orientation: bool = False) -> ImageArray:
+        read.append(path.name)
+        return read_image(path, apply_orientation)
+
+    monkeypatch.setattr("elifpose.datasets.pose_dataset.read_image", counting)
+    asked = [5, 0, 3, 1, 4, 2]
+    together = data.__getitems__(asked)
+    assert sorted(read) == ["a-1.png", "a-2.png"]
+    for index, sample in zip(asked, together, strict=True):
+        assert sample.sample_index == index
+        np.testing.assert_array_equal(sample.image, data[index].image)
+
+
+def test_keypoints_that_the_set_lacks_have_no_weight(make_set: MakeSet, person: Person) -> None:
+    data = open_set(make_set("a", [person(1, 1)]), target="halpe26")
+    np.testing.assert_array_equal(data[0].weights, [1] * 17 + [0] * 9)
+    np.testing.assert_array_equal(data[0].keypoints_input[17:], 0)
+
+
+def test_ground_truth_is_the_file_again(make_set: MakeSet, person: Person) -> None:
+    people = [
+        person(3, 1),
+        person(1, 2, iscrowd=1, num_keypoints=0, keypoints=[0] * 51),
+        person(2, 1, bbox=[0, 0, 0, 0]),
+    ]
+    root = make_set("a", people)
+    with pytest.warns(UserWarning, match=r"'a', a\.json.*1 people with a box of zero size \(annotation 2\)"):
+        data = open_set(root)
+    assert len(data) == 1
+    document = data.ground_truth()
+    assert document["images"] == json.loads((root / "a.json").read_text())["images"]
+    for written, told in zip(people, document["annotations"], strict=True):
+        assert told == written
+
+
+def test_ground_truth_is_what_pycocotools_takes(
+    make_set: MakeSet, person: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated = person(1, 1, num_keypoints=5)  # the file's word counts only for its own skeleton
+    data = open_set(make_set("a", [stated, person(2, 2)]), target="halpe26")
+    truth = COCO()
+    truth.dataset = data.ground_truth()
+    truth.createIndex()
+    capsys.readouterr()
+    assert truth.getImgIds() == [1, 2]
+    assert [annotation["num_keypoints"] for annotation in truth.loadAnns(truth.getAnnIds())] == [17, 17]
+    assert len(truth.loadCats(1)[0]["keypoints"]) == 26
+    assert len(truth.loadAnns(1)[0]["keypoints"]) == 78
+
+
+def test_detections_take_the_place_of_boxes(make_set: MakeSet, person: Person) -> None:
+    root = make_set("a", [person(1, 1), person(2, 2)])
+    found = [{"image_id": i, "category_id": 1, "bbox": [-4, 2, 30, 40 + i], "score": i / 10} for i in (2, 1, 2)]
+    (root / "d.json").write_text(json.dumps(found))
+    data = open_set(root, detections="d.json")
+    assert [(sample.image_id, round(sample.box_score, 6)) for sample in data] == [(1, 0.1), (2, 0.2), (2, 0.2)]  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(data[0].box_image, [-4, 2, 30, 41])
+    assert not data[0].weights.any()
+    assert len(data.ground_truth()["annotations"]) == 2
+    assert len(open_set(root, detections="d.json", transform=GeometricTransform())) == 2  # training ignores them
+
+
+def test_what_is_left_out_is_told(make_set: MakeSet, person: Person) -> None:
+    people = [person(1, 1), person(1, 2), person(2, 7), person(3, 2, bbox=[90, 9, 9, 9])]
+    message = (
+        r"1 annotations of an image that the file does not list \(annotation 2\); "
+        r"1 annotations with the id of an earlier one \(annotation 1\); "
+        r"1 people with a box outside the image \(annotation 3\)"
+    )
+    root = make_set("a", people)
+    with pytest.warns(UserWarning, match=message):
+        data = open_set(root)
+    assert len(data) == 1
+    assert [person["id"] for person in data.ground_truth()["annotations"]] == [1, 3]
+
+
+def test_what_stops_training_is_an_error(make_set: MakeSet, person: Person) -> None:
+    root = make_set("a", [person(1, 1), person(2, 2)])
+    make_set("nobody", [person(1, 1, keypoints=[0] * 51)])
+    with pytest.raises(ElifPoseError, match=r"'nobody'.*nobody\.json has no person with keypoints; 1 people without"):
+        open_set(root, "nobody")
+    with pytest.raises(ElifPoseError, match=r"no annotation file .*b\.json"):
+        open_set(root, "b")
+    (root / "a" / "a-2.png").unlink()
+    with pytest.raises(ElifPoseError, match=r"'a': 1 of 2 annotated images are not in .*a-2\.png"):
+        open_set(root)
+
+
+def test_images_of_another_size_are_reported(make_set: MakeSet, person: Person) -> None:
+    root = make_set("a", [person(1, 1)], images=1)
+    cv2.imwrite(str(root / "a" / "a-1.png"), np.zeros((120, 128, 3), np.uint8))
+    with pytest.warns(UserWarning, match="1 of 1 images looked at have another size .*128 x 120, annotated 64 x 60"):
+        data = open_set(root)
+    with pytest.warns(UserWarning, match=r"a-1\.png is 128 x 120 pixels, annotated as 64 x 60"):
+        data[0]
+
+
+def test_orientation_is_applied_only_where_the_annotated_size_says_so(make_set: MakeSet, person: Person) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 64, 3), dtype=np.uint8))
+    root = make_set("a", [person(1, 1)], images=1)
+    stored.save(root / "a" / "a-1.png", exif=exif.tobytes())
+    np.testing.assert_array_equal(open_set(root).read_image(0), np.asarray(stored))
+    turned = stored.transpose(Image.Transpose.ROTATE_90)
+    turned.save(root / "a" / "a-1.png", exif=exif.tobytes())
+    np.testing.assert_array_equal(open_set(root).read_image(0), np.asarray(stored))

@@ -1,0 +1,221 @@
+"""The command line, as a user would type it, on a few rendered people."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from elifpose import __version__
+from elifpose.cli import build, main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
+
+
+def options(root: Path, folder: Path) -> list[str]:
+    """Options that make the quickstart's fit small and keep what it writes in ``folder``."""
+    return [
+        *("--config", str(CONFIGS / "quickstart.yaml")),
+        *("--data.root", str(root), "--data.num_workers", "0", "--data.batch_size", "4"),
+        *("--trainer.default_root_dir", str(folder), "--trainer.enable_progress_bar", "false"),
+        *("--trainer.max_epochs", "1", "--trainer.precision", "32-true", "--trainer.log_every_n_steps", "1"),
+        *TINY,
+    ]
+
+
+@pytest.fixture(scope="module")
+def fitted(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished small fit."""
+    folder = tmp_path_factory.mktemp("fit")
+    assert main(["fit", *options(rendered, folder)]) == 0
+    return folder
+
+
+def figures(text: str, split: str) -> str:
+    """The table's rows of figures in what was printed."""
+    assert f"{split}: OKS average precision" in text
+    return next(line for line in text.splitlines() if line.startswith("│ synthetic"))
+
+
+def test_help_and_version_answer_without_torch() -> None:
+    code = "import sys; from elifpose.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    for option, expected in (("--help", "validate"), ("--version", __version__)):
+        done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+        assert expected in done.stdout
+
+
+def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ftt"]) == 1
+    assert "no command 'ftt'" in capsys.readouterr().err
+
+
+def test_a_fit_leaves_checkpoints_curves_and_figures(fitted: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = fitted / "lightning_logs/version_0"
+    assert (run / "config.yaml").is_file()
+    assert (run / "checkpoints/last.ckpt").is_file()
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/loss", "train/accuracy", "lr", "time/data", "time/samples_per_second", "val/AP"} <= set(
+        tags["scalars"]
+    )
+    assert {"val/synthetic/AP", "val/synthetic/PCK@0.1", "val/synthetic/AUC"} <= set(tags["scalars"])
+    assert tags["images"] == ["val/synthetic/predictions"]
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_a_checkpoint_validates_to_the_fits_last_figures(
+    command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    module, datamodule = build(options(rendered, tmp_path))
+    import lightning.pytorch as pl
+
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, default_root_dir=tmp_path
+    )
+    (again,) = (trainer.validate if command == "validate" else trainer.test)(
+        module, datamodule, ckpt_path=str(checkpoint), verbose=False
+    )
+    of_fit = torch.load(checkpoint, weights_only=True)["callbacks"]
+    (kept,) = (state for name, state in of_fit.items() if name.startswith("ModelCheckpoint"))
+    split = "val" if command == "validate" else "test"
+    assert again[f"{split}/AP"] == float(kept["current_score"])
+    assert main([command, *options(rendered, tmp_path), "--ckpt_path", str(checkpoint)]) == 0
+    assert figures(capsys.readouterr().out, split)
+
+
+def test_the_average_is_validated_and_saved(fitted: Path) -> None:
+    checkpoint = torch.load(fitted / "lightning_logs/version_0/checkpoints/last.ckpt", weights_only=True)
+    averaged, trained = checkpoint["state_dict"], checkpoint["current_model_state"]
+    assert averaged.keys() == trained.keys()
+    assert any(not torch.equal(averaged[name], trained[name]) for name in averaged)
+
+
+def test_a_fit_goes_on_from_its_last_checkpoint(fitted: Path, rendered: Path, tmp_path: Path) -> None:
+    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    more = ["--trainer.max_epochs", "2", "--ckpt_path", str(checkpoint)]
+    assert main(["fit", *options(rendered, tmp_path), *more]) == 0
+    (resumed,) = tmp_path.rglob("last.ckpt")
+    assert torch.load(resumed, weights_only=True)["epoch"] == 1
+
+
+def test_new_fits_start_from_weights(fitted: Path, rendered: Path, tmp_path: Path) -> None:
+    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    run = ["--trainer.fast_dev_run", "1", "--model.init_from", str(checkpoint)]
+    assert main(["fit", *options(rendered, tmp_path), *run]) == 0
+
+
+def test_callbacks_are_given_by_their_short_names(rendered: Path, tmp_path: Path) -> None:
+    more = ["--trainer.callbacks+=AugmentationSwitch", "--trainer.callbacks.final_epochs=1"]
+    more += ["--trainer.callbacks+=LearningRateMonitor", "--trainer.max_steps=2"]
+    assert main(["fit", *options(rendered, tmp_path), *more]) == 0
+    config = yaml.safe_load((tmp_path / "lightning_logs/version_0/config.yaml").read_text())
+    names = [callback["class_path"].rsplit(".")[-1] for callback in config["trainer"]["callbacks"]]
+    assert names == ["AugmentationSwitch", "LearningRateMonitor"]
+
+
+def test_later_configurations_and_options_win(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = tmp_path / "layer.yaml"
+    layer.write_text("model: {auxiliary_weight: 0.25, loss_beta: 7.0}\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *options(rendered, tmp_path), "--config", str(layer), "--model.loss_beta=5", "--print_config"])
+    assert stopped.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["auxiliary_weight"] == 0.25
+    assert printed["model"]["loss_beta"] == 5
+    assert printed["model"]["network"]["backbone"]["widen_factor"] == 0.125
+
+
+def test_build_gives_what_fit_would_train(rendered: Path, tmp_path: Path) -> None:
+    module, datamodule = build(["fit", *options(rendered, tmp_path)])
+    again, _ = build(options(rendered, tmp_path))
+    assert module.network.head.num_keypoints == 26
+    assert datamodule.input_size == (96, 128)
+    for (name, weight), other in zip(module.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(weight, other), name
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_trains_and_validates(
+    config: Path, coco_root: Path, halpe_root: Path, rendered: Path, tmp_path: Path
+) -> None:
+    root = coco_root if "coco17" in config.stem else halpe_root if "halpe26" in config.stem else rendered
+    layers = [config] if config.stem != "from_scratch" else [CONFIGS / "rtmpose-t_coco17_256x192.yaml", config]
+    root = coco_root if config.stem == "from_scratch" else root
+    argv = [word for layer in layers for word in ("--config", str(layer))]
+    argv += ["--data.root", str(root), "--data.batch_size=2", "--data.num_workers=0", "--trainer.fast_dev_run=1"]
+    argv += ["--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}", "--model.flip_test=false"]
+    assert main(["fit", *argv]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (["--data.root", "nowhere"], "nowhere"),
+        (["--model.init_from", "nothing.ckpt"], "no file nothing.ckpt"),
+        (["--ckpt_path", "nothing.ckpt"], "nothing.ckpt"),
+        (["--model.auxiliary_weight=0.1", "--model.network.backbone.out_stages=[4]"], "out_stages=[3,4]"),
+        (["--model.codec.sigma=[0,1]"], "sigma"),
+        (["--data.batch_size=0"], "batch_size"),
+        (["--data.geometry.flip_prob=3"], "flip_prob is 3.0; it must be"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    change: list[str], expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *options(rendered, tmp_path), *change]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("elifpose: error: ")
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        ("model: {wieght_decay: 1}", "wieght_decay"),
+        ("model: {skeleton: halpe27}", "no skeleton 'halpe27'"),
+        ("model: [", "config"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_named(
+    layer: str, expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "layer.yaml"
+    path.write_text(layer)
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *options(rendered, tmp_path), "--config", str(path)])
+    assert stopped.value.code == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_broken_image_stops_a_fit_with_its_name(
+    coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    for split in ("train2017", "val2017"):
+        (root / split).mkdir(parents=True)
+        (root / "annotations").mkdir(exist_ok=True)
+        name = f"annotations/person_keypoints_{split}.json"
+        (root / name).write_bytes((coco_root / name).read_bytes())
+        for image in (coco_root / split).iterdir():
+            whole = image.read_bytes()
+            (root / split / image.name).write_bytes(whole[:2000] if split == "train2017" else whole)
+    argv = ["--config", str(CONFIGS / "rtmpose-t_coco17_256x192.yaml"), "--data.root", str(root), *TINY]
+    argv += ["--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}", "--data.num_workers=1"]
+    assert main(["fit", *argv]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert ".jpg" in message
+    assert "Traceback" not in message
+
+
+def test_the_module_alone_runs_as_a_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "elifpose", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"elifpose {__version__}\n"
