@@ -4,7 +4,7 @@ from elifpose.utils.errors import ElifPoseError, user_message
 
 
 def test_the_sentence_is_found_under_what_libraries_wrap_around_it() -> None:
-    with pytest.raises(ValueError, match="does not fit") as caught:
+    with pytest.raises(ValueError, match="does not fit") as caught:  # noqa: PT012
         try:
             raise ElifPoseError("no file x")
         except ElifPoseError as error:
