@@ -5,12 +5,14 @@ from elifpose.models.checkpoint import load_checkpoint, load_network, save_netwo
 from elifpose.models.heads.auxiliary import AuxiliaryHeatmap
 from elifpose.models.heads.rtmcc import RTMCCHead
 from elifpose.models.necks.cspnext_pafpn import CSPNeXtPAFPN
+from elifpose.models.necks.neck import Neck
 from elifpose.models.pose_estimator import PoseEstimator
 
 __all__ = [
     "AuxiliaryHeatmap",
     "CSPNeXt",
     "CSPNeXtPAFPN",
+    "Neck",
     "PoseEstimator",
     "RTMCCHead",
     "load_checkpoint",

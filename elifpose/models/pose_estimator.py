@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from elifpose.models.backbones.cspnext import CSPNeXt
 from elifpose.models.heads.rtmcc import RTMCCHead
 from elifpose.models.necks.cspnext_pafpn import CSPNeXtPAFPN
+from elifpose.models.necks.neck import Neck
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -35,7 +36,7 @@ class PoseEstimator(nn.Module):
         self,
         backbone: CSPNeXt,
         head: RTMCCHead,
-        neck: nn.Module | None = None,
+        neck: Neck | None = None,
         mean: tuple[float, float, float] = (123.675, 116.28, 103.53),
         std: tuple[float, float, float] = (58.395, 57.12, 57.375),
     ) -> None:
@@ -146,14 +147,14 @@ def average_mirrored(simcc_x: Tensor, mirrored_x: Tensor, last_pixel: int) -> Te
     return torch.cat((mean, simcc_x[..., shared:]), dim=-1)
 
 
-def _neck_arguments(neck: nn.Module) -> dict[str, object]:
+def _neck_arguments(neck: Neck) -> dict[str, object]:
     """The neck's class and, for those that are rebuilt by name, its arguments."""
     if isinstance(neck, CSPNeXtPAFPN):
         return {"class": CSPNeXtPAFPN.__name__, "arguments": neck.arguments()}
     return {"class": f"{type(neck).__module__}.{type(neck).__qualname__}"}
 
 
-def _check_fit(backbone: CSPNeXt, neck: nn.Module | None, head: RTMCCHead) -> None:
+def _check_fit(backbone: CSPNeXt, neck: Neck | None, head: RTMCCHead) -> None:
     """Raise :class:`ElifPoseError` where channels or strides do not fit; necks of other classes are trusted."""
     if neck is not None and not isinstance(neck, CSPNeXtPAFPN):
         return

@@ -21,7 +21,17 @@ _SETTINGS: dict[str, Any] = {
     "auto_configure_optimizers": False,
     "load_from_checkpoint_support": False,
     "trainer_defaults": {"use_distributed_sampler": False, "callbacks": [callbacks.Timing(), callbacks.Report()]},
-    "parser_kwargs": {"parser_mode": "yaml"},
+    "parser_kwargs": {
+        "fit": {"usage": "elifpose fit --config FILE [OPTIONS]", "description": "Train, validating as it goes."},
+        "validate": {
+            "usage": "elifpose validate --config FILE --ckpt_path FILE [OPTIONS]",
+            "description": "Measure a checkpoint on the validation sets.",
+        },
+        "test": {
+            "usage": "elifpose test --config FILE --ckpt_path FILE [OPTIONS]",
+            "description": "Measure a checkpoint on the test sets.",
+        },
+    },
 }
 
 _NOISE = (
@@ -96,11 +106,9 @@ def _link(parser: LightningArgumentParser) -> None:
     parser.link_arguments("model.codec.split_ratio", "model.network.head.split_ratio")
     parser.link_arguments("model.skeleton", "data.skeleton")
     parser.link_arguments("model.skeleton", "model.network.head.num_keypoints", compute_fn=_num_keypoints)
-    parser.link_arguments(
-        ("model.network.backbone", "model.network.neck"),
-        "model.network.head.in_channels",
-        compute_fn=_head_channels,
-    )
+    maps = ("model.network.backbone", "model.network.neck")
+    parser.link_arguments(maps, "model.network.head.in_channels", compute_fn=_head_channels)
+    parser.link_arguments(maps, "model.network.head.stride", compute_fn=_head_stride)
     parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
 
@@ -109,9 +117,22 @@ def _num_keypoints(skeleton: str) -> int:
 
 
 def _head_channels(backbone: Any, neck: Any) -> int:
-    """Channels of the map that the head reads: the neck's, if there is one, or the backbone's last."""
+    """Channels of the map that the head reads: the last of the neck's, or of the backbone's without one."""
+    built = _on_meta(backbone)
     if neck is None:
-        with torch.device("meta"):
-            return CSPNeXt(**vars(backbone)).out_channels[-1]
-    arguments = neck.init_args
-    return int(arguments.get("out_channels") or arguments["in_channels"][-1])
+        return built.out_channels[-1]
+    return int(neck.init_args.get("out_channels") or built.out_channels[_level(neck)])
+
+
+def _head_stride(backbone: Any, neck: Any) -> int:
+    """Input pixels per cell of that map."""
+    return _on_meta(backbone).out_strides[_level(neck)]
+
+
+def _level(neck: Any) -> int:
+    return -1 if neck is None else int((neck.init_args.get("out_indices") or [-1])[-1])
+
+
+def _on_meta(backbone: Any) -> CSPNeXt:
+    with torch.device("meta"):
+        return CSPNeXt(**vars(backbone))

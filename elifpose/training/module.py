@@ -99,9 +99,7 @@ class ElifPoseModule(pl.LightningModule):
         self.network = network
         self.codec = codec
         self.loss = SimCCLoss(codec, beta=loss_beta)
-        self.auxiliary: nn.Module | None = None
-        if auxiliary_weight:
-            self.auxiliary = self._build_auxiliary(network)
+        self.auxiliary = nn.ModuleList(self._build_auxiliary(network) if auxiliary_weight else ())
         self.auxiliary_weight = auxiliary_weight
         self.auxiliary_sigma = auxiliary_sigma
         self.flip_test = flip_test
@@ -118,14 +116,14 @@ class ElifPoseModule(pl.LightningModule):
         self._evaluators: dict[str, dict[str, SetEvaluator]] = {}
 
     @staticmethod
-    def _build_auxiliary(network: PoseEstimator) -> AuxiliaryHeatmap:
+    def _build_auxiliary(network: PoseEstimator) -> list[AuxiliaryHeatmap]:
         channels = network.backbone.out_channels
         if len(channels) < 2 or network.neck is not None:
             raise ElifPoseError(
                 "model.auxiliary_weight: the coarse heatmap loss needs a backbone that gives two maps and no neck;"
                 " set --model.network.backbone.out_stages=[3,4], or --model.auxiliary_weight=0"
             )
-        return AuxiliaryHeatmap(channels[-2], network.head.num_keypoints)
+        return [AuxiliaryHeatmap(of_map, network.head.num_keypoints) for of_map in channels[:-1]]
 
     @property
     def datamodule(self) -> PoseDataModule | None:
@@ -149,12 +147,13 @@ class ElifPoseModule(pl.LightningModule):
         weights = batch.weights * cast("Tensor", self.joint_weights)
         loss: Tensor = self.loss(simcc_x, simcc_y, batch.keypoints_input, weights)
         self.log("train/loss_simcc", loss)
-        if self.auxiliary is not None:
+        if self.auxiliary_weight:
+            earlier = (auxiliary(of_stage) for auxiliary, of_stage in zip(self.auxiliary, features, strict=False))
             auxiliary = sum(
                 heatmap_cross_entropy(
                     maps, batch.keypoints_input, weights, self.codec.input_size, self.auxiliary_sigma
                 )
-                for maps in (heatmaps, self.auxiliary(features[-2]))
+                for maps in (heatmaps, *earlier)
             )
             self.log("train/loss_auxiliary", auxiliary)
             loss = loss + self.auxiliary_weight * auxiliary

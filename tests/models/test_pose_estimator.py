@@ -1,6 +1,6 @@
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elifpose.models import CSPNeXt, CSPNeXtPAFPN, PoseEstimator, RTMCCHead
+from elifpose.models import CSPNeXt, CSPNeXtPAFPN, Neck, PoseEstimator, RTMCCHead
 from elifpose.models.pose_estimator import average_mirrored
 from elifpose.structures import get_skeleton
 from elifpose.utils.errors import ElifPoseError
@@ -264,11 +264,11 @@ def test_arguments_keep_mean_and_std() -> None:
     torch.testing.assert_close(rebuilt.mean.flatten(), torch.tensor([1.1, 2.2, 3.3]))
 
 
-class _LastMap(nn.Module):
+class _LastMap(Neck):
     """A neck of a user's own."""
 
-    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return maps[-1:]
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(features[-1:])
 
 
 def test_own_neck_works_and_is_not_rebuilt_by_name() -> None:

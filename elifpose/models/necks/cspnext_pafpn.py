@@ -15,11 +15,12 @@ from elifpose.models.layers import (
     check_positive,
     spatial_conv,
 )
+from elifpose.models.necks.neck import Neck
 from elifpose.utils.errors import ElifPoseError
 
 
 @final
-class CSPNeXtPAFPN(nn.Module):
+class CSPNeXtPAFPN(Neck):
     """Mix maps of several strides, from the coarsest to the finest and back.
 
     Levels are counted from the finest (0). What no chosen level needs is not built, so that every parameter gets a
