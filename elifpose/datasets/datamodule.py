@@ -43,9 +43,8 @@ class PoseDataModule(LightningDataModule):
         batch_size: People in a training batch, per process.
         val_batch_size: People in a batch of validation and testing; ``batch_size`` if None.
         num_workers: Processes that read images; 0 reads in the main process.
-        geometry: Geometric augmentation of training; null for none.
+        geometry: Geometric augmentation of training, null for none; its padding is validation's too.
         photometric: Augmentation of colours and sharpness in training; null for none.
-        padding: Factor on a person's box, in training and validation.
         group_by_image: Let a training batch hold the people of an image together, so that it is decoded once.
         max_people_per_image: How many people of one image may then be in a batch.
         seed: Decides order and augmentation.
@@ -58,7 +57,7 @@ class PoseDataModule(LightningDataModule):
             starts.
 
     Raises:
-        ElifPoseError: If a size is not positive, or ``geometry`` has another padding.
+        ElifPoseError: If a size is not positive.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class PoseDataModule(LightningDataModule):
         num_workers: int = 2,
         geometry: GeometricTransform | None = None,
         photometric: PhotometricAugment | None = None,
-        padding: float = 1.25,
         group_by_image: bool = True,
         max_people_per_image: int = 4,
         seed: int = 0,
@@ -87,10 +85,6 @@ class PoseDataModule(LightningDataModule):
                 raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
-        if geometry is not None and geometry.padding != padding:
-            raise ElifPoseError(
-                f"the data's padding is {padding} but its geometry's is {geometry.padding}; give both the same value"
-            )
         self._sources = {"train": train, "val": val, "test": val if test is None else test}
         self.root = Path(root).expanduser()
         self.skeleton = get_skeleton(skeleton)
@@ -100,7 +94,6 @@ class PoseDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.geometry = geometry
         self.photometric = photometric
-        self.padding = padding
         self.group_by_image = group_by_image
         self.max_people_per_image = max_people_per_image
         self.seed = seed
@@ -133,9 +126,6 @@ class PoseDataModule(LightningDataModule):
             self._warn_of_shared_images()
 
     def _open(self, split: str) -> dict[str, PoseDataset]:
-        plain = GeometricTransform(
-            0.0, 0.0, shift_prob=0.0, scale_factor=0.0, rotation_prob=0.0, padding=self.padding
-        )
         if not self._sources[split]:
             raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
         return {
@@ -145,7 +135,7 @@ class PoseDataModule(LightningDataModule):
                 self.root,
                 self.skeleton,
                 self.input_size,
-                self.geometry or plain,
+                self.geometry,
                 split == "train",
                 index,
                 self.seed,

@@ -60,7 +60,7 @@ class PoseDataset(Dataset[PoseSample]):
         root: str | Path,
         skeleton: Skeleton,
         input_size: tuple[int, int],
-        transform: GeometricTransform,
+        transform: GeometricTransform | None,
         training: bool,
         index: int,
         seed: int = 0,
@@ -69,8 +69,9 @@ class PoseDataset(Dataset[PoseSample]):
         self.pose_set = pose_set
         self.skeleton = skeleton
         self.input_size = input_size
-        self.transform = transform
+        self.transform = transform or GeometricTransform()
         self.training = training
+        self.augmented = training and transform is not None
         self.index = index
         self.seed = seed
         source = get_skeleton(pose_set.skeleton)
@@ -174,7 +175,7 @@ class PoseDataset(Dataset[PoseSample]):
         """One person's sample; image pixels become input pixels here."""
         keypoints_image, labelled = self._keypoints(key.sample)
         rng = None
-        if self.training:
+        if self.augmented:
             rng = np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
         box = self.boxes[key.sample]
         plan = self.transform.draw(keypoints_image, labelled, box, self.skeleton, self.input_size, rng, key.stage)
