@@ -156,11 +156,23 @@ class PoseDataModule(LightningDataModule):
                 f"({', '.join(shared[:_EXAMPLES])}{more}): validation will look better than it is"
             )
 
+    @property
+    def train_batches(self) -> int:
+        """How many training batches an epoch has in each process."""
+        return len(self._train_sampler())
+
     def train_dataloader(self) -> DataLoader[PoseSample]:
         """One loader over all training sets."""
+        sampler = self._train_sampler()
+        if self.trainer is not None:
+            # Lightning starts the first iterator before it tells the epoch; a resumed run would repeat epoch 0.
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
+        return self._loader(JoinedDataset(list(self.train_sets.values())), sampler, persistent=True)
+
+    def _train_sampler(self) -> PeopleSampler:
         sets = list(self.train_sets.values())
         rank, world_size = self._process()
-        sampler = PeopleSampler(
+        return PeopleSampler(
             [data_set.image_indices for data_set in sets],
             self.batch_size,
             weights=[data_set.pose_set.weight for data_set in sets],
@@ -171,10 +183,6 @@ class PoseDataModule(LightningDataModule):
             world_size=world_size,
             switch_epoch=self.switch_epoch,
         )
-        if self.trainer is not None:
-            # Lightning starts the first iterator before it tells the epoch; a resumed run would repeat epoch 0.
-            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
-        return self._loader(JoinedDataset(sets), sampler, persistent=True)
 
     def val_dataloader(self) -> list[DataLoader[PoseSample]]:
         """One loader per validation set."""

@@ -71,7 +71,9 @@ class ElifPoseCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         if self.subcommand is None:
             return
-        checkpoint = self.config[self.subcommand].ckpt_path
+        options = self.config[self.subcommand]
+        options.weights_only = True  # a checkpoint is read, never executed
+        checkpoint = options.ckpt_path
         if checkpoint not in (None, "last", "best", "hpc") and not Path(checkpoint).is_file():
             raise ElifPoseError(f"--ckpt_path: there is no file {checkpoint}; give a checkpoint, or 'last' or 'best'")
 
@@ -79,7 +81,7 @@ class ElifPoseCLI(LightningCLI):
     @override
     def subcommands() -> dict[str, set[str]]:
         built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
-        skip = {*built, "verbose", "weights_only"}
+        skip = {*built, "verbose"}
         return {"fit": skip, "validate": skip, "test": skip}
 
     @override

@@ -190,9 +190,25 @@ class ElifPoseModule(pl.LightningModule):
                 group["lr"] *= factor
         if self._scheduler is not None:
             return {"optimizer": optimizer, "lr_scheduler": self._scheduler(optimizer)}
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self._schedule.scheduler(optimizer, steps)
+        scheduler = self._schedule.scheduler(optimizer, self._total_steps())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _total_steps(self) -> int:
+        """Optimizer steps of the whole fit.
+
+        The trainer's own estimate starts the loader, and so before a resumed fit knows its epoch.
+        """
+        trainer = self.trainer
+        if self.datamodule is None:
+            return int(trainer.estimated_stepping_batches)
+        batches, limit = self.datamodule.train_batches, trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+        steps = [] if trainer.max_steps == -1 else [trainer.max_steps]
+        if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+            steps.append(trainer.max_epochs * -(-batches // trainer.accumulate_grad_batches))
+        if not steps:
+            raise ElifPoseError("the learning rate follows the length of the fit: give --trainer.max_epochs")
+        return min(steps)
 
     # ----------------------------------------------------------------------------------------------- evaluation
 
