@@ -15,13 +15,11 @@ from elifpose.datasets.augment import (
     Colours,
     PhotometricAugment,
     apply_colours,
-    box_blur,
     colour_matrix,
     cut_holes,
     draw_colours,
     draw_holes,
     draw_kernel_sizes,
-    median_blur,
 )
 from elifpose.utils.errors import ElifPoseError
 
@@ -177,37 +175,6 @@ def test_hue_turns_as_opencv_s_does(hue: float) -> None:
 def test_grey_has_no_colour_to_change() -> None:
     image = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).repeat(3, 1, 1)
     assert (change(image, saturation=1.5, hue=13.0).int() - image.int()).abs().max() <= 1
-
-
-@pytest.mark.parametrize("size", [3, 5, 7])
-def test_box_blur_equals_opencv_s(size: int) -> None:
-    images = noise(3)
-    blurred = box_blur(images, torch.tensor([1, size, 1]))
-    np.testing.assert_array_equal(to_array(blurred[1]), cv2.blur(to_array(images[1]), (size, size)))
-    assert torch.equal(blurred[::2], images[::2])
-    assert torch.equal(images, noise(3))
-
-
-@pytest.mark.parametrize("size", [3, 5, 7])
-def test_median_blur_is_the_median_of_columns_then_of_rows(size: int) -> None:
-    images = noise(2, height=17, width=19)
-    filtered = median_blur(images, torch.tensor([size, 1]))
-    expected = images[0].numpy()
-    for axis in (1, 2):
-        reach = [(0, 0) if other != axis else (size // 2, size // 2) for other in range(3)]
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(expected, reach, mode="reflect"), size, axis=axis)
-        expected = np.median(windows, axis=-1).astype(np.uint8)
-    np.testing.assert_array_equal(filtered[0].numpy(), expected)
-    assert torch.equal(filtered[1], images[1])
-
-
-def test_median_blur_removes_specks_and_keeps_edges() -> None:
-    image = torch.zeros(1, 3, 20, 20, dtype=torch.uint8)
-    image[..., 10:] = 200
-    speckled = image.clone()
-    speckled[0, :, 5, 4] = speckled[0, :, 12, 7] = 255
-    for size in (3, 5, 7):
-        assert torch.equal(median_blur(speckled, torch.tensor([size])), image)
 
 
 def test_holes_are_black_and_nothing_else_changes() -> None:
