@@ -1,9 +1,11 @@
 """The command line, as a user would type it, on a few rendered people."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
@@ -14,6 +16,11 @@ from elifpose.cli import build, main
 CONFIGS = Path(__file__).parents[1] / "configs"
 TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
 
+OVERLAYS = {
+    "from_scratch": ("rtmpose-t_coco17_256x192", "from_scratch"),
+    "overfit": ("rtmpose-t_coco17_256x192", "from_scratch", "overfit"),
+}
+
 
 def options(root: Path, folder: Path) -> list[str]:
     """Options that make the quickstart's fit small and keep what it writes in ``folder``."""
@@ -21,6 +28,7 @@ def options(root: Path, folder: Path) -> list[str]:
         *("--config", str(CONFIGS / "quickstart.yaml")),
         *("--data.root", str(root), "--data.num_workers", "0", "--data.batch_size", "4"),
         *("--trainer.default_root_dir", str(folder), "--trainer.enable_progress_bar", "false"),
+        *("--trainer.devices", "1", "--trainer.strategy", "auto", "--trainer.check_val_every_n_epoch", "1"),
         *("--trainer.max_epochs", "1", "--trainer.precision", "32-true", "--trainer.log_every_n_steps", "1"),
         *TINY,
     ]
@@ -74,8 +82,6 @@ def test_a_checkpoint_validates_to_the_fits_last_figures(
 ) -> None:
     checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
     module, datamodule = build(options(rendered, tmp_path))
-    import lightning.pytorch as pl
-
     trainer = pl.Trainer(
         accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, default_root_dir=tmp_path
     )
@@ -103,6 +109,31 @@ def test_a_fit_goes_on_from_its_last_checkpoint(fitted: Path, rendered: Path, tm
     assert main(["fit", *options(rendered, tmp_path), *more]) == 0
     (resumed,) = tmp_path.rglob("last.ckpt")
     assert torch.load(resumed, weights_only=True)["epoch"] == 1
+
+
+@pytest.mark.parametrize("which", ["last", "best"])
+def test_the_newest_runs_checkpoints_go_by_name(
+    which: str, fitted: Path, rendered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", *options(rendered, fitted), "--ckpt_path", which]) == 0
+    assert figures(capsys.readouterr().out, "val")
+
+
+def test_two_processes_fit_and_measure_as_one(rendered: Path, tmp_path: Path) -> None:
+    """The average precision of a fit in two processes is that of its checkpoint in one."""
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.num_sanity_val_steps", "0"]
+    command = [sys.executable, "-m", "elifpose", "fit", *options(rendered, tmp_path), *two]
+    subprocess.run(command, check=True, capture_output=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    (kept,) = (
+        state
+        for name, state in torch.load(checkpoint, weights_only=True)["callbacks"].items()
+        if name.startswith("ModelCheckpoint")
+    )
+    module, datamodule = build(options(rendered, tmp_path))
+    trainer = pl.Trainer(accelerator="cpu", devices=1, logger=False, enable_progress_bar=False)
+    (figures_of_one,) = trainer.validate(module, datamodule, ckpt_path=str(checkpoint), verbose=False)
+    assert figures_of_one["val/AP"] == float(kept["current_score"])
 
 
 def test_new_fits_start_from_weights(fitted: Path, rendered: Path, tmp_path: Path) -> None:
@@ -148,11 +179,13 @@ def test_every_shipped_configuration_trains_and_validates(
     config: Path, coco_root: Path, halpe_root: Path, rendered: Path, tmp_path: Path
 ) -> None:
     root = coco_root if "coco17" in config.stem else halpe_root if "halpe26" in config.stem else rendered
-    layers = [config] if config.stem != "from_scratch" else [CONFIGS / "rtmpose-t_coco17_256x192.yaml", config]
-    root = coco_root if config.stem == "from_scratch" else root
+    layers = [config]
+    if config.stem in OVERLAYS:
+        root, layers = coco_root, [CONFIGS / f"{name}.yaml" for name in OVERLAYS[config.stem]]
     argv = [word for layer in layers for word in ("--config", str(layer))]
     argv += ["--data.root", str(root), "--data.batch_size=2", "--data.num_workers=0", "--trainer.fast_dev_run=1"]
-    argv += ["--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}", "--model.flip_test=false"]
+    argv += ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
+    argv += [f"--trainer.default_root_dir={tmp_path}", "--model.flip_test=false"]
     assert main(["fit", *argv]) == 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from elifpose.datasets.datamodule import PoseDataModule
@@ -14,6 +15,7 @@ from elifpose.models import CSPNeXt
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
 from elifpose.training.module import ElifPoseModule
+from elifpose.training.runs import find_checkpoint
 from elifpose.utils.errors import ElifPoseError
 
 _SETTINGS: dict[str, Any] = {
@@ -38,6 +40,7 @@ _NOISE = (
     r".*LeafSpec",  # lightning 2.6.6 asks torch 2.13 for a class by its old name
     r"(?s)\s*.*(was deprecated in v4|JsonargparseDeprecationWarning)",  # lightning's calls of jsonargparse 4
     r"Precision .* is not supported by the model summary",
+    r"Grad strides do not match bucket view strides",  # torch on 1x1 kernels in channels-last memory; harmless
 )
 
 
@@ -74,7 +77,11 @@ class ElifPoseCLI(LightningCLI):
         options = self.config[self.subcommand]
         options.weights_only = True  # a checkpoint is read, never executed
         checkpoint = options.ckpt_path
-        if checkpoint not in (None, "last", "best", "hpc") and not Path(checkpoint).is_file():
+        if checkpoint in ("last", "best"):
+            folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
+            options.ckpt_path = str(find_checkpoint(checkpoint, folder))
+            rank_zero_info(f"--ckpt_path {checkpoint}: {options.ckpt_path}")
+        elif checkpoint not in (None, "hpc") and not Path(checkpoint).is_file():
             raise ElifPoseError(f"--ckpt_path: there is no file {checkpoint}; give a checkpoint, or 'last' or 'best'")
 
     @staticmethod

@@ -79,7 +79,7 @@ class ElifPoseModule(pl.LightningModule):
         loss_beta: float = 10.0,
         joint_weights: bool = False,
         auxiliary_weight: float = 0.0,
-        auxiliary_sigma: float = 0.7,
+        auxiliary_sigma: float = 0.4,
         flip_test: bool = True,
         init_from: str | None = None,
         init_scope: Literal["all", "backbone", "matching"] = "all",
