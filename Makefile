@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 quickstart: $(INSTALLED)
-	$(BIN)/elifpose data synthesize --root data/synthetic
+	$(BIN)/elifpose data synthesize --root data/synthetic --workers 2
 	$(BIN)/elifpose fit --config configs/quickstart.yaml
 
 test: $(INSTALLED)

@@ -156,14 +156,14 @@ def heatmap_cross_entropy(
     keypoints_input: Tensor,
     weights: Tensor,
     input_size: tuple[int, int],
-    sigma: float = 0.7,
+    sigma: float,
 ) -> Tensor:
     """Cross-entropy of coarse maps, one per keypoint, read as a distribution over their cells.
 
     The auxiliary loss with which a network without a pretrained backbone learns where keypoints are. The target is
-    a Gaussian about the keypoint, taken at the centres of the cells and normalised to the sum 1. A sigma of 0.7
-    cells is about the least at which the mean of the cells so weighted is the keypoint itself (to 0.001 cells):
-    less would forget where in its cell a keypoint lies, more would blur a map of 6 × 8 cells.
+    a Gaussian about the keypoint, taken at the centres of the cells and normalised to the sum 1. At a sigma of 0.7
+    cells the mean of the cells so weighted is the keypoint itself (to 0.001 cells); a narrower one is off by up to
+    0.023 cells at 0.5, and teaches more: it trained better in short fits.
 
     Frames: cell i of an axis covers the input pixels from ``i · stride − 0.5`` to ``(i + 1) · stride − 0.5``.
 

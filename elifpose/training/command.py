@@ -40,6 +40,7 @@ _NOISE = (
     r".*LeafSpec",  # lightning 2.6.6 asks torch 2.13 for a class by its old name
     r"(?s)\s*.*(was deprecated in v4|JsonargparseDeprecationWarning)",  # lightning's calls of jsonargparse 4
     r"Precision .* is not supported by the model summary",
+    r"It is recommended to use .self.log.*sync_dist",  # our figures are of all processes already
     r"Grad strides do not match bucket view strides",  # torch on 1x1 kernels in channels-last memory; harmless
 )
 

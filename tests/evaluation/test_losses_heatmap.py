@@ -48,7 +48,7 @@ def test_heatmap_loss_has_its_gradient() -> None:
     heatmaps = torch.randn(1, 2, 4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     keypoints = torch.tensor([[[10.0, 20.0], [170.0, 250.0]]], dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda maps: heatmap_cross_entropy(maps, keypoints, torch.ones(1, 2), (192, 256)), heatmaps
+        lambda maps: heatmap_cross_entropy(maps, keypoints, torch.ones(1, 2), (192, 256), 0.7), heatmaps
     )
 
 
@@ -58,12 +58,12 @@ def test_heatmap_loss_is_least_at_a_distribution_whose_mean_is_the_keypoint() ->
     weights, size = torch.ones(1, 50), (256, 256)
     # The gradient of a cross-entropy by its logits is softmax(logits) − target.
     flat = torch.zeros(1, 50, 16, 16, dtype=torch.float64, requires_grad=True)
-    heatmap_cross_entropy(flat, keypoints, weights, size).backward()  # type: ignore[no-untyped-call]
+    heatmap_cross_entropy(flat, keypoints, weights, size, 0.7).backward()  # type: ignore[no-untyped-call]
     assert flat.grad is not None
     target = (1 / 256 - 50 * flat.grad).clamp(min=1e-30)
 
     best = target.log().requires_grad_()
-    loss = heatmap_cross_entropy(best, keypoints, weights, size)
+    loss = heatmap_cross_entropy(best, keypoints, weights, size, 0.7)
     loss.backward()  # type: ignore[no-untyped-call]
     assert best.grad is not None
     assert best.grad.abs().max() < 1e-12
@@ -89,7 +89,7 @@ def test_heatmap_loss_of_bfloat16_maps_is_float32() -> None:
     heatmaps = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0)).bfloat16()
     keypoints = torch.full((2, 3, 2), 70.0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = heatmap_cross_entropy(heatmaps, keypoints, torch.ones(2, 3), (192, 256))
+        half = heatmap_cross_entropy(heatmaps, keypoints, torch.ones(2, 3), (192, 256), 0.7)
     assert half.dtype == torch.float32
-    exact = heatmap_cross_entropy(heatmaps.double(), keypoints.double(), torch.ones(2, 3), (192, 256))
+    exact = heatmap_cross_entropy(heatmaps.double(), keypoints.double(), torch.ones(2, 3), (192, 256), 0.7)
     torch.testing.assert_close(half.double(), exact, rtol=1e-6, atol=0)
