@@ -223,7 +223,8 @@ def _draw(units: _UnitArrays, share: int, rng: np.random.Generator) -> _UnitArra
 class OrderedSampler(Sampler[list[SampleKey]]):
     """Validation batches: everyone once, in order, the batches dealt out among the processes.
 
-    Nobody is repeated to make processes even, so one process may have a batch more than another.
+    Every process has as many batches as any other, or Lightning would wait forever for the one without: the last
+    batch is repeated where they do not come out even. Metrics count nobody twice.
 
     Args:
         num_people: Size of the data set.
@@ -235,7 +236,9 @@ class OrderedSampler(Sampler[list[SampleKey]]):
     def __init__(self, num_people: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
         if batch_size < 1:
             raise ElifPoseError(f"val_batch_size is {batch_size}; it must be at least 1")
-        self._starts = range(rank * batch_size, num_people, batch_size * world_size)
+        starts = range(0, num_people, batch_size)
+        rounds = -(-len(starts) // world_size)
+        self._starts = [starts[min(rank + world_size * of_round, len(starts) - 1)] for of_round in range(rounds)]
         self._num_people = num_people
         self._batch_size = batch_size
 

@@ -177,7 +177,7 @@ def test_processes_of_a_trainer_share_the_people(root: Path, monkeypatch: pytest
     assert [len(batches) for batches in seen] == [2, 2]
     flat = [one for batches in seen for batch in batches for one in batch]
     assert len(flat) == len(set(flat)) == 10
-    assert validated == [[[(0, 0)], [(0, 2)]], [[(0, 1)]]]
+    assert validated == [[[(0, 0)], [(0, 2)]], [[(0, 1)], [(0, 2)]]]
 
 
 @pytest.mark.parametrize(
