@@ -1,5 +1,5 @@
 # Everything that a fresh machine needs: Python >= 3.11 and make.
-#   make quickstart   train and validate on rendered people, about ten minutes on two CPU cores
+#   make quickstart   train and validate on rendered people, about eight minutes on two CPU cores
 #   make test         pass the tests
 #   make check        style, types and the direction of imports
 PYTHON ?= python3

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elifpose.codecs.simcc import SimCC, SimCCTargets, at_least_float32
+from elifpose.utils.errors import ElifPoseError
 
 
 def kl_discret_loss(
@@ -56,7 +57,7 @@ class KLDiscretLoss(nn.Module):
         label_beta: Factor on the labels before that softmax.
 
     Raises:
-        ValueError: If a factor is not positive.
+        ElifPoseError: If a factor is not positive.
     """
 
     def __init__(self, beta: float = 10.0, label_softmax: bool = True, label_beta: float = 10.0) -> None:
@@ -89,7 +90,7 @@ class SimCCLoss(nn.Module):
         label_beta: Factor on the labels before that softmax.
 
     Raises:
-        ValueError: If a factor is not positive.
+        ElifPoseError: If a factor is not positive.
     """
 
     table_x: Tensor
@@ -230,4 +231,4 @@ def simcc_accuracy(
 
 def _check_positive(name: str, factor: float) -> None:
     if not 0 < factor < math.inf:
-        raise ValueError(f"{name} is {factor}; give a positive number, 10 in RTMPose's recipe")
+        raise ElifPoseError(f"loss: {name} is {factor}; give a positive number, 10 in RTMPose's recipe")

@@ -40,6 +40,7 @@ _NOISE = (
     r".*LeafSpec",  # lightning 2.6.6 asks torch 2.13 for a class by its old name
     r"(?s)\s*.*(was deprecated in v4|JsonargparseDeprecationWarning)",  # lightning's calls of jsonargparse 4
     r"Precision .* is not supported by the model summary",
+    r"The dirpath has changed",  # each run has a folder of its own
     r"It is recommended to use .self.log.*sync_dist",  # our figures are of all processes already
     r"Grad strides do not match bucket view strides",  # torch on 1x1 kernels in channels-last memory; harmless
 )
@@ -77,6 +78,8 @@ class ElifPoseCLI(LightningCLI):
             return
         options = self.config[self.subcommand]
         options.weights_only = True  # a checkpoint is read, never executed
+        if "verbose" in options:
+            options.verbose = False  # the report's table says it
         checkpoint = options.ckpt_path
         if checkpoint in ("last", "best"):
             folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
@@ -89,8 +92,7 @@ class ElifPoseCLI(LightningCLI):
     @override
     def subcommands() -> dict[str, set[str]]:
         built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
-        skip = {*built, "verbose"}
-        return {"fit": skip, "validate": skip, "test": skip}
+        return {"fit": built, "validate": built, "test": built}
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -19,6 +19,7 @@ from elifpose.evaluation.losses import (
 from elifpose.models.backbones.cspnext import CSPNeXt
 from elifpose.models.heads.rtmcc import RTMCCHead
 from elifpose.structures.skeletons import HALPE26
+from elifpose.utils.errors import ElifPoseError
 
 RTMPOSE = SimCC((192, 256))
 
@@ -209,7 +210,7 @@ def test_tables_are_not_saved_and_survive_conversions() -> None:
 @pytest.mark.parametrize("module", [KLDiscretLoss, lambda **factors: SimCCLoss(RTMPOSE, **factors)])
 @pytest.mark.parametrize("factor", ["beta", "label_beta"])
 def test_factors_must_be_positive(module: Any, factor: str) -> None:
-    with pytest.raises(ValueError, match=f"^{factor} is 0"):
+    with pytest.raises(ElifPoseError, match=f"loss: {factor} is 0"):
         module(**{factor: 0.0})
 
 
