@@ -230,6 +230,15 @@ def test_a_configuration_that_does_not_fit_is_named(
     assert expected in capsys.readouterr().err
 
 
+def test_a_misspelt_option_is_no_abbreviation(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *options(rendered, tmp_path), "--model.loss_bet=3", "--print_config"])
+    assert stopped.value.code == 2
+    assert "--model.loss_bet" in capsys.readouterr().err
+
+
 def test_a_broken_image_stops_a_fit_with_its_name(
     coco_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,12 @@ class ElifPoseCLI(LightningCLI):
         return built.model, built.datamodule
 
     @override
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        parser = super().init_parser(**kwargs)
+        parser.allow_abbrev = False  # a misspelt option is an error, not a shorter way to say another
+        return parser
+
+    @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
 
