@@ -72,7 +72,7 @@ def test_a_fit_leaves_checkpoints_curves_and_figures(fitted: Path) -> None:
     assert {"train/loss", "train/accuracy", "lr", "time/data", "time/samples_per_second", "val/AP"} <= set(
         tags["scalars"]
     )
-    assert {"val/synthetic/AP", "val/synthetic/PCK@0.1", "val/synthetic/AUC"} <= set(tags["scalars"])
+    assert {"val/synthetic/AP", "val/synthetic/PCK@0.1", "val/synthetic/AUC", "val/PCK@0.1"} <= set(tags["scalars"])
     assert tags["images"] == ["val/synthetic/predictions"]
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -18,21 +18,15 @@ from elifpose.training.module import ElifPoseModule
 from elifpose.training.runs import find_checkpoint
 from elifpose.utils.errors import ElifPoseError
 
-_SETTINGS: dict[str, Any] = {
-    "seed_everything_default": 0,
-    "auto_configure_optimizers": False,
-    "load_from_checkpoint_support": False,
-    "trainer_defaults": {"use_distributed_sampler": False, "callbacks": [callbacks.Timing(), callbacks.Report()]},
-    "parser_kwargs": {
-        "fit": {"usage": "elifpose fit --config FILE [OPTIONS]", "description": "Train, validating as it goes."},
-        "validate": {
-            "usage": "elifpose validate --config FILE --ckpt_path FILE [OPTIONS]",
-            "description": "Measure a checkpoint on the validation sets.",
-        },
-        "test": {
-            "usage": "elifpose test --config FILE --ckpt_path FILE [OPTIONS]",
-            "description": "Measure a checkpoint on the test sets.",
-        },
+_PARSERS = {
+    "fit": {"usage": "elifpose fit --config FILE [OPTIONS]", "description": "Train, validating as it goes."},
+    "validate": {
+        "usage": "elifpose validate --config FILE --ckpt_path FILE [OPTIONS]",
+        "description": "Measure a checkpoint on the validation sets.",
+    },
+    "test": {
+        "usage": "elifpose test --config FILE --ckpt_path FILE [OPTIONS]",
+        "description": "Measure a checkpoint on the test sets.",
     },
 }
 
@@ -58,15 +52,29 @@ class ElifPoseCLI(LightningCLI):
     @classmethod
     def run_command(cls, argv: list[str]) -> None:
         """Parse ``[command, *options]``, build everything and run the trainer."""
-        _quiet_libraries()
-        cls(ElifPoseModule, PoseDataModule, args=argv, **_SETTINGS)
+        cls._parsed(argv, run=True)
 
     @classmethod
     def build(cls, options: list[str]) -> tuple[ElifPoseModule, PoseDataModule]:
         """Parse the options of ``fit`` and build module and data module, without running anything."""
-        _quiet_libraries()
-        built = cls(ElifPoseModule, PoseDataModule, args=options, run=False, **_SETTINGS)
+        built = cls._parsed(options, run=False)
         return built.model, built.datamodule
+
+    @classmethod
+    def _parsed(cls, argv: list[str], run: bool) -> Self:
+        _quiet_libraries()
+        always = [callbacks.Timing(), callbacks.Report()]
+        return cls(
+            ElifPoseModule,
+            PoseDataModule,
+            args=argv,
+            run=run,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            trainer_defaults={"use_distributed_sampler": False, "callbacks": always},
+            parser_kwargs=_PARSERS,
+        )
 
     @override
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:

@@ -1,5 +1,6 @@
 """The LightningModule: what happens to a batch in training and in evaluation, and what is logged."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, cast
 
@@ -22,6 +23,19 @@ from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training.optim import FlatCosine, LearningRateRule, learning_rate_factor, parameter_groups
 from elifpose.utils.errors import ElifPoseError
+
+
+def mean_over_sets(figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Unweighted mean over data sets of each figure, ``()`` each, of the sets where there was something to measure.
+
+    COCO says −1 where there was nothing, and distances are NaN there; so is the mean if no set has the figure.
+    """
+    means = {}
+    for key in figures[0]:
+        values = torch.stack([of_set[key] for of_set in figures])
+        measured = values[values >= 0]
+        means[key] = measured.mean() if len(measured) else values[0]
+    return means
 
 
 def logs_at(trainer: pl.Trainer, step: int) -> bool:
@@ -267,8 +281,9 @@ class ElifPoseModule(pl.LightningModule):
         figures = {name: evaluator.compute() for name, evaluator in self._evaluators[split].items()}
         for name, of_set in figures.items():
             self.log_dict({f"{split}/{name}/{key}": value for key, value in of_set.items()})
-        mean = torch.stack([of_set["AP"] for of_set in figures.values()]).mean()
-        self.log(f"{split}/AP", mean, prog_bar=True)
+        means = mean_over_sets(list(figures.values()))
+        self.log(f"{split}/AP", means.pop("AP"), prog_bar=True)
+        self.log_dict({f"{split}/{key}": value for key, value in means.items()})
 
     # ---------------------------------------------------------------------------------------------- checkpoints
 

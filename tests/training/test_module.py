@@ -15,6 +15,7 @@ from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead, load_network
 from elifpose.structures import PoseBatch
 from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks import ExponentialMovingAverage
+from elifpose.training.module import mean_over_sets
 from elifpose.utils.errors import ElifPoseError
 
 SIZE = (64, 64)
@@ -68,6 +69,16 @@ def test_the_logged_loss_is_that_of_dense_targets(rendered: Path, tmp_path: Path
     weights = batch.weights * torch.tensor(model.skeleton.joint_weights)
     expected = KLDiscretLoss()(*before(batch.images), model.codec.encode(batch.keypoints_input, weights))
     torch.testing.assert_close(loss, expected)
+
+
+def test_means_over_sets_leave_out_what_was_not_measured() -> None:
+    first = {"AP": torch.tensor(0.2), "AP(M)": torch.tensor(-1.0), "EPE": torch.tensor(float("nan"))}
+    second = {"AP": torch.tensor(0.6), "AP(M)": torch.tensor(0.5), "EPE": torch.tensor(float("nan"))}
+    means = mean_over_sets([first, second])
+    assert float(means["AP"]) == pytest.approx(0.4)
+    assert float(means["AP(M)"]) == 0.5
+    assert means["EPE"].isnan()
+    assert float(mean_over_sets([first])["AP(M)"]) == -1
 
 
 def test_a_checkpoint_gives_the_module_back_without_its_configuration(rendered: Path, tmp_path: Path) -> None:
