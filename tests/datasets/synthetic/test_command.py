@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from elifpose.datasets.synthetic.__main__ import main
 from elifpose.datasets.synthetic.command import add_arguments, run
 
 
@@ -29,21 +28,3 @@ def test_it_writes_a_training_and_a_validation_split(tmp_path: Path) -> None:
 def test_defaults_are_the_quickstarts() -> None:
     arguments = parse()
     assert (arguments.train, arguments.val, arguments.seed) == (10_000, 1_000, 0)
-
-
-def test_an_error_is_one_line_and_status_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["synthetic", "--root", str(tmp_path), "--train", "0"])
-    assert main() == 1
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_main_prints_the_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(
-        "sys.argv", ["synthetic", "--root", str(tmp_path), "--train", "1", "--val", "1", "--size", "64", "64"]
-    )
-    assert main() == 0
-    assert str(tmp_path / "annotations" / "person_keypoints_val2017.json") in capsys.readouterr().out
