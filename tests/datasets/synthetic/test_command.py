@@ -2,8 +2,6 @@ import argparse
 import json
 from pathlib import Path
 
-import pytest
-
 from elifpose.datasets.synthetic.command import add_arguments, run
 
 
