@@ -25,9 +25,8 @@ from elifpose.datasets.records import (
 )
 from elifpose.structures import Skeleton
 from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.geometry import AREA_OF_BOX
 
-AREA_OF_BOX = 0.53
-"""Area of a person relative to its box, where the file has no area (as RTMPose's recipe has it)."""
 LARGEST_COORDINATE = 1e6
 """Image pixels; a keypoint beyond is a mistake and counts as not labelled, a box beyond as missing."""
 

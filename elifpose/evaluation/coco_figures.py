@@ -12,13 +12,10 @@ from pycocotools.cocoeval import COCOeval
 
 from elifpose.structures import get_skeleton
 from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.geometry import AREA_OF_BOX
 
 FIGURE_NAMES = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
 """The statistics in COCO's order."""
-
-AREA_OF_BOX = 0.53
-"""A person's area as a share of his box, where the annotations have none: the ratio that top-down pose evaluation
-commonly assumes."""
 
 _FAR = 1e6  # pixels: no person is so large that a keypoint this far away would be similar
 

@@ -163,8 +163,7 @@ def heatmap_cross_entropy(
 
     The auxiliary loss with which a network without a pretrained backbone learns where keypoints are. The target is
     a Gaussian about the keypoint, taken at the centres of the cells and normalised to the sum 1. At a sigma of 0.7
-    cells the mean of the cells so weighted is the keypoint itself (to 0.001 cells); a narrower one is off by up to
-    0.023 cells at 0.5, and teaches more: it trained better in short fits.
+    cells the mean of the cells so weighted is the keypoint itself (to 0.001 cells); at 0.5 it is off by up to 0.023.
 
     Frames: cell i of an axis covers the input pixels from ``i · stride − 0.5`` to ``(i + 1) · stride − 0.5``.
 

@@ -91,9 +91,6 @@ class ElifPoseCLI(LightningCLI):
         if self.subcommand is None:
             return
         options = self.config[self.subcommand]
-        options.weights_only = True  # a checkpoint is read, never executed
-        if "verbose" in options:
-            options.verbose = False  # the report's table says it
         checkpoint = options.ckpt_path
         if checkpoint in ("last", "best"):
             folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
@@ -106,7 +103,15 @@ class ElifPoseCLI(LightningCLI):
     @override
     def subcommands() -> dict[str, set[str]]:
         built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
-        return {"fit": built, "validate": built, "test": built}
+        skipped = {*built, "weights_only", "verbose"}
+        return {"fit": skipped, "validate": skipped, "test": skipped}
+
+    @override
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        fixed: dict[str, Any] = {"weights_only": True}  # a checkpoint is read, never executed
+        if subcommand != "fit":
+            fixed["verbose"] = False  # the report's table says it
+        return {**super()._prepare_subcommand_kwargs(subcommand), **fixed}
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -28,7 +28,7 @@ from elifpose.utils.errors import ElifPoseError
 def mean_over_sets(figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Unweighted mean over data sets of each figure, ``()`` each, of the sets where there was something to measure.
 
-    COCO says −1 where there was nothing, and distances are NaN there; so is the mean if no set has the figure.
+    A figure over nothing is −1, as COCO has it; so is the mean if no set has the figure.
     """
     means = {}
     for key in figures[0]:
@@ -68,9 +68,9 @@ class ElifPoseModule(pl.LightningModule):
         base_batch_size: People per step for which the optimizer's learning rate is meant.
         loss_beta: Inverse temperature of the KL loss, on logits and on targets.
         joint_weights: Whether the skeleton's joint weights multiply the keypoints' weights in the loss.
-        auxiliary_weight: Weight of the coarse heatmap loss on the head's map and on an earlier stage's; training
-            only, without cost at inference. From scratch it is what makes training start at all; 0 leaves it out.
-            Above 0 the backbone must give two maps or more (``out_stages: [3, 4]``).
+        auxiliary_weight: Weight of the coarse heatmap loss on the head's map and on each earlier one of the
+            backbone's; for training from scratch, without cost at inference; 0 leaves it out. Above 0 the backbone
+            must give two maps or more (``out_stages: [3, 4]``).
         auxiliary_sigma: Spread of the coarse heatmap's target, cells.
         flip_test: Whether evaluation averages the image's and the mirrored image's logits.
         init_from: Weights to start a new fit from: an ElifPose checkpoint, an MMPose-style ``.pth`` or
