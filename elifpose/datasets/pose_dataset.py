@@ -189,6 +189,7 @@ class PoseDataset(Dataset[PoseSample]):
             input_to_image=invert_affine(plan.matrix).astype(np.float32),
             box_image=box.astype(np.float32),
             box_score=float(self.box_scores[key.sample]),
+            area=0.0 if self._rows is None else float(np.nan_to_num(self.annotations.areas[self._rows[key.sample]])),
             image_id=int(self.annotations.image_ids[image_index]),
             sample_index=key.sample,
             dataset_index=self.index,

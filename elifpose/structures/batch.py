@@ -29,6 +29,8 @@ class PoseSample(NamedTuple):
     """``(4,)``, the person's box as given, image pixels, left, top, width, height."""
     box_score: float
     """Score of the box: 1 for annotated boxes, the detector's otherwise."""
+    area: float
+    """The person's area as annotated, image pixels squared, to which OKS relates errors; 0 in a detector's box."""
     image_id: int
     """The image's id in its annotation file."""
     sample_index: int
@@ -52,6 +54,8 @@ class PoseBatch(NamedTuple):
     """``(N, 4)`` float32, image pixels, left, top, width, height."""
     box_scores: Tensor
     """``(N,)`` float32."""
+    areas: Tensor
+    """``(N,)`` float32, image pixels squared; 0 in a detector's box."""
     image_ids: Tensor
     """``(N,)`` int64."""
     sample_indices: Tensor
@@ -70,6 +74,7 @@ def collate(samples: Sequence[PoseSample]) -> PoseBatch:
         input_to_image=torch.from_numpy(np.stack([sample.input_to_image for sample in samples])),
         boxes_image=torch.from_numpy(np.stack([sample.box_image for sample in samples])),
         box_scores=torch.tensor([sample.box_score for sample in samples], dtype=torch.float32),
+        areas=torch.tensor([sample.area for sample in samples], dtype=torch.float32),
         image_ids=torch.tensor([sample.image_id for sample in samples]),
         sample_indices=torch.tensor([sample.sample_index for sample in samples]),
         dataset_indices=torch.tensor([sample.dataset_index for sample in samples]),

@@ -1,0 +1,34 @@
+"""What a keypoint's score means: the probability that the keypoint is right."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from elifpose.utils.errors import ElifPoseError
+
+
+@final
+@dataclass(frozen=True)
+class ScoreCalibration:
+    """Turns raw keypoint scores into probabilities, ``sigmoid((score − offset) / temperature)``.
+
+    Args:
+        temperature: Raw score over which the probability rises from a half to 0.73.
+        offset: Raw score whose probability is a half.
+
+    Raises:
+        ElifPoseError: If the temperature is not positive.
+    """
+
+    temperature: float
+    offset: float
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ElifPoseError(f"score calibration: the temperature is {self.temperature}; it must be positive")
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        """Probabilities ``(...)`` of raw scores ``(...)`` that the keypoint lies within PCK@0.1 of the truth."""
+        return torch.sigmoid((scores - self.offset) / self.temperature)
