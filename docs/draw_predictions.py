@@ -12,7 +12,8 @@ import torch
 
 from elifpose.cli import build
 from elifpose.models import load_checkpoint
-from elifpose.training.callbacks.figures import prediction_figure
+from elifpose.structures import PoseBatch
+from elifpose.training.figures import people_figure, similarity_titles
 
 
 def main() -> None:
@@ -25,11 +26,12 @@ def main() -> None:
     module, datamodule = build(of_fit)
     load_checkpoint(module.network, options.ckpt_path)
     datamodule.setup("validate")
-    batch = next(iter(datamodule.val_dataloader()[0]))
+    batch = PoseBatch(*(field[: options.people] for field in next(iter(datamodule.val_dataloader()[0]))))
     module.eval()
     with torch.inference_mode():
-        prediction = module(batch.images)
-    prediction_figure(batch, prediction, module.skeleton, options.people).savefig(options.out, dpi=100)
+        keypoints_input = module(batch.images).keypoints_input
+    titles = similarity_titles(batch, keypoints_input, module.skeleton)
+    people_figure(batch, keypoints_input, module.skeleton, titles).savefig(options.out, dpi=100)
 
 
 if __name__ == "__main__":

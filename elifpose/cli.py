@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from elifpose.training.module import ElifPoseModule
 
 HELP = f"""\
-ElifPose {__version__}: train and validate a small top-down pose network.
+ElifPose {__version__}: train, validate and apply a small top-down pose network.
 
 usage: elifpose COMMAND [OPTIONS]
 
   fit        train, validating as it goes      elifpose fit --config configs/quickstart.yaml
   validate   measure a checkpoint              elifpose validate --config … --ckpt_path …
   test       the same on the test sets         elifpose test --config … --ckpt_path …
+  predict    write keypoints as JSON and CSV   elifpose predict --config … --ckpt_path …
   data       make data sets                    elifpose data synthesize --root data/synthetic
 
 `elifpose COMMAND --help` lists a command's options; every option can also stand in the YAML of --config.
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             from elifpose.datasets import command as data_command
 
             data_command.run(options)
-        elif command in ("fit", "validate", "test"):
+        elif command in ("fit", "validate", "test", "predict"):
             from elifpose.training.command import ElifPoseCLI
 
             ElifPoseCLI.run_command([command, *options])

@@ -1,5 +1,6 @@
 """What a keypoint's score means: the probability that the keypoint is right."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -19,15 +20,18 @@ class ScoreCalibration:
         offset: Raw score whose probability is a half.
 
     Raises:
-        ElifPoseError: If the temperature is not positive.
+        ElifPoseError: If the temperature is not positive, or a number is not finite.
     """
 
     temperature: float
     offset: float
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ElifPoseError(f"score calibration: the temperature is {self.temperature}; it must be positive")
+        if not (0 < self.temperature < math.inf and math.isfinite(self.offset)):
+            raise ElifPoseError(
+                f"score calibration: the temperature is {self.temperature} and the offset {self.offset}; give a "
+                "positive temperature and a finite offset, or fit them again on a validation set"
+            )
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Probabilities ``(...)`` of raw scores ``(...)`` that the keypoint lies within PCK@0.1 of the truth."""

@@ -50,6 +50,8 @@ def _fields(skeleton: Skeleton) -> tuple[_Field, ...]:
 def load_coco(path: str | Path, skeleton: Skeleton) -> Annotations:
     """Read a COCO-style annotation file, by way of the cache.
 
+    A file without ``annotations``, as a test set's ``image_info`` is, lists images in which nobody is annotated.
+
     Args:
         path: The JSON file.
         skeleton: What it is annotated with.
@@ -73,11 +75,13 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
         ElifPoseError: As `load_coco`.
     """
     document = read_json(content, source)
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(k), list) for k in ("images", "annotations")
-    ):
-        raise ElifPoseError(f"{source} is not a COCO-style file: it needs lists of 'images' and of 'annotations'")
-    images, annotated = document["images"], document["annotations"]
+    content_of = document if isinstance(document, dict) else {}
+    images, annotated = content_of.get("images"), content_of.get("annotations", [])
+    if not isinstance(images, list) or not isinstance(annotated, list):
+        raise ElifPoseError(
+            f"{source} is not a COCO-style file: it needs a list of 'images', and one of 'annotations' if anybody is"
+            " annotated"
+        )
     check_objects(source, "image", images)
     check_objects(source, "annotation", annotated)
     person = _person_category(document)

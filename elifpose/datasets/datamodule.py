@@ -1,5 +1,6 @@
-"""The data of a run: sets to train on, to validate on and to test on, as batches."""
+"""The data of a run: sets to train on, to validate on, to test on and to predict on, as batches."""
 
+import dataclasses
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader
 from elifpose.datasets.augment import PhotometricAugment
 from elifpose.datasets.checks import shared_images
 from elifpose.datasets.coco import load_coco
+from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.joined import JoinedDataset
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
@@ -24,24 +26,29 @@ from elifpose.utils.errors import ElifPoseError
 
 _PREFETCHED = 4  # batches per worker: a crowded image or a slow disk is not felt at once
 _EXAMPLES = 5
+_ANNOTATED = "gt"
 
 
 class PoseDataModule(LightningDataModule):
     """Reads, mixes, crops and augments annotated people.
 
-    One training loader goes over all sets together; validation and testing have one loader per set, in the order
-    given. The order of people is seeded by (seed, epoch), geometric augmentation by (seed, set, epoch, person) and
-    photometric augmentation, done on the device, by (seed, batch, process).
+    One training loader goes over all sets together; validation, testing and prediction have one loader per set, in
+    the order given. The order of people is seeded by (seed, epoch), geometric augmentation by (seed, set, epoch,
+    person) and photometric augmentation, done on the device, by (seed, batch, process).
 
     Args:
         train: Sets to train on, by name.
         val: Sets to validate on, by name.
-        test: Sets to test on, by name; those of ``val`` if None.
+        test: Sets to test on, by name; those of ``val`` if None. Nobody need have keypoints there.
+        predict: Sets to predict on, by name; those of ``val`` if None. Nobody need have keypoints there.
+        boxes: What validation, testing and prediction crop: each set's own ``detections``, or else its annotated
+            boxes, if None; ``gt`` for annotated boxes everywhere; or a JSON file of a detector's boxes for the one
+            set there is, a relative path starting at ``root``.
         root: Where relative paths of the sets start.
         skeleton: Keypoints of the network.
         input_size: Width and height of the crops, pixels.
         batch_size: People in a training batch, per process.
-        val_batch_size: People in a batch of validation and testing; ``batch_size`` if None.
+        val_batch_size: People in a batch of validation, testing and prediction; ``batch_size`` if None.
         num_workers: Processes that read images; 0 reads in the main process.
         geometry: Geometric augmentation of training, null for none; its padding is validation's too.
         photometric: Augmentation of colours and sharpness in training; null for none.
@@ -53,8 +60,10 @@ class PoseDataModule(LightningDataModule):
         train_sets: By name, after setup.
         val_sets: By name, after setup.
         test_sets: By name, after setup.
+        predict_sets: By name, after setup.
         switch_epoch: The first epoch, from 0, of the recipe's stage 2; None for never. To be set before training
             starts.
+        corruption: What disturbs the crops of loaders made from now on, those of training excepted; None for nothing.
 
     Raises:
         ElifPoseError: If a size is not positive.
@@ -65,6 +74,8 @@ class PoseDataModule(LightningDataModule):
         train: dict[str, PoseSet],
         val: dict[str, PoseSet],
         test: dict[str, PoseSet] | None = None,
+        predict: dict[str, PoseSet] | None = None,
+        boxes: str | None = None,
         root: str = ".",
         skeleton: str = "halpe26",
         input_size: tuple[int, int] = (192, 256),
@@ -85,7 +96,13 @@ class PoseDataModule(LightningDataModule):
                 raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
-        self._sources = {"train": train, "val": val, "test": val if test is None else test}
+        self._sources = {
+            "train": train,
+            "val": val,
+            "test": val if test is None else test,
+            "predict": val if predict is None else predict,
+        }
+        self.boxes = boxes
         self.root = Path(root).expanduser()
         self.skeleton = get_skeleton(skeleton)
         self.input_size = input_size
@@ -101,6 +118,8 @@ class PoseDataModule(LightningDataModule):
         self.train_sets: dict[str, PoseDataset] = {}
         self.val_sets: dict[str, PoseDataset] = {}
         self.test_sets: dict[str, PoseDataset] = {}
+        self.predict_sets: dict[str, PoseDataset] = {}
+        self.corruption: Corruption | None = None
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a small validation set on many processes
 
     def prepare_data(self) -> None:
@@ -114,7 +133,8 @@ class PoseDataModule(LightningDataModule):
         """Open the sets that a stage needs, and check them.
 
         Raises:
-            ElifPoseError: If a file is missing or broken, or if there is no set.
+            ElifPoseError: If a file is missing or broken, if there is no set, if nobody to validate on has keypoints,
+                or if ``boxes`` is a file and there are several sets.
         """
         if stage == "fit" and not self.train_sets:
             self.train_sets = self._open("train")
@@ -122,13 +142,20 @@ class PoseDataModule(LightningDataModule):
             self.val_sets = self._open("val")
         if stage == "test" and not self.test_sets:
             self.test_sets = self._open("test")
+        if stage == "predict" and not self.predict_sets:
+            self.predict_sets = self._open("predict")
         if stage == "fit":
             self._warn_of_shared_images()
+
+    def sets_of(self, split: Literal["val", "test", "predict"]) -> dict[str, PoseDataset]:
+        """The sets of a split, by name, after setup."""
+        return {"val": self.val_sets, "test": self.test_sets, "predict": self.predict_sets}[split]
 
     def _open(self, split: str) -> dict[str, PoseDataset]:
         if not self._sources[split]:
             raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
-        return {
+        sources = self._sources[split] if split == "train" else self._with_boxes(split)
+        sets = {
             name: PoseDataset(
                 name,
                 pose_set,
@@ -140,8 +167,29 @@ class PoseDataModule(LightningDataModule):
                 index,
                 self.seed,
             )
-            for index, (name, pose_set) in enumerate(self._sources[split].items())
+            for index, (name, pose_set) in enumerate(sources.items())
         }
+        for name, data_set in sets.items():
+            if split == "val" and not data_set.has_truth:
+                raise ElifPoseError(
+                    f"data set {name!r}: nobody has keypoints in {self.root / data_set.pose_set.annotations}, so that"
+                    " there is nothing to validate against; correct 'annotations', or name it under data.predict"
+                )
+        return sets
+
+    def _with_boxes(self, split: str) -> dict[str, PoseSet]:
+        """A split's sets with the boxes to crop as their ``detections``."""
+        sources = self._sources[split]
+        if self.boxes is None:
+            return sources
+        if self.boxes != _ANNOTATED and len(sources) > 1:
+            given_as = "val" if sources is self._sources["val"] else split
+            raise ElifPoseError(
+                f"data.boxes: {self.boxes} is one file, but there are {len(sources)} sets to {split} on"
+                f" ({', '.join(sources)}); give each its own by --data.{given_as}.NAME.detections"
+            )
+        detections = None if self.boxes == _ANNOTATED else self.boxes
+        return {name: dataclasses.replace(of_set, detections=detections) for name, of_set in sources.items()}
 
     def _warn_of_shared_images(self) -> None:
         """Warn if validation shows what training saw."""
@@ -192,7 +240,13 @@ class PoseDataModule(LightningDataModule):
         """One loader per test set."""
         return [self._ordered_loader(data_set) for data_set in self.test_sets.values()]
 
+    def predict_dataloader(self) -> list[DataLoader[PoseSample]]:
+        """One loader per set to predict on."""
+        return [self._ordered_loader(data_set) for data_set in self.predict_sets.values()]
+
     def _ordered_loader(self, data_set: PoseDataset) -> DataLoader[PoseSample]:
+        if self.corruption is not None:
+            data_set = data_set.corrupted(self.corruption)
         rank, world_size = self._process()
         sampler = OrderedSampler(len(data_set), self.val_batch_size, rank=rank, world_size=world_size)
         return self._loader(data_set, sampler, persistent=False)

@@ -1,4 +1,4 @@
-"""A detector's person boxes, to crop in validation instead of the annotated ones."""
+"""A detector's person boxes, to crop in evaluation instead of the annotated ones."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +42,7 @@ def load_detections(path: str | Path, annotations: Annotations, person_category:
     try:
         records = read_json(source.read_bytes(), source)
     except FileNotFoundError as error:
-        raise ElifPoseError(f"there is no detection file {path}; check 'detections' and the root") from error
+        raise ElifPoseError(f"there is no detection file {path}; check 'detections', 'boxes' and the root") from error
     except OSError as error:
         raise ElifPoseError(f"the detection file {path} cannot be read: {error.strerror}") from error
     if not isinstance(records, list):
@@ -64,7 +64,9 @@ def load_detections(path: str | Path, annotations: Annotations, person_category:
             findings.append(Finding(what, count, examples, expected))
         kept &= ~wrong
     if not kept.any():
-        raise ElifPoseError(f"{source} has no person box in an annotated image; it belongs to another set")
+        raise ElifPoseError(
+            f"{source} has no person box in an image of this set; give the detections that belong to it"
+        )
     order = np.flatnonzero(kept)
     order = order[np.argsort(images[order], kind="stable")]
     return Detections(images[order], boxes[order], scores[order], tuple(findings))

@@ -40,7 +40,7 @@ def coco_ground_truth(
         "area": np.nan_to_num(annotations.areas[rows]),
         "iscrowd": annotations.crowd[rows].astype(np.int64),
         "num_keypoints": num_keypoints[rows],
-        "keypoints": points.reshape(len(rows), -1),
+        "keypoints": points.reshape(len(rows), 3 * skeleton.num_keypoints),
         "category_id": np.ones(len(rows), np.int64),
     }
     people = zip(*(column.tolist() for column in columns.values()), strict=True)

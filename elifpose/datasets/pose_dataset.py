@@ -1,18 +1,27 @@
 """The people of one annotated set, as crops with keypoints."""
 
+import copy
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import numpy.typing as npt
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import Dataset
 
-from elifpose.datasets.checks import Finding, check_images, find_oddities, find_other_sizes, find_people
+from elifpose.datasets.checks import (
+    Finding,
+    check_images,
+    distinct,
+    find_oddities,
+    find_other_sizes,
+    find_people,
+)
 from elifpose.datasets.coco import load_coco
+from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.detections import load_detections
 from elifpose.datasets.ground_truth import coco_ground_truth
 from elifpose.datasets.pose_set import PoseSet
@@ -30,6 +39,9 @@ class PoseDataset(Dataset[PoseSample]):
 
     Items are asked for by position or by `SampleKey`; asked for several at once, each image is decoded once.
 
+    Samples are the people with labelled keypoints. Outside training they are a detector's boxes where the set names
+    them, and where nobody has keypoints, everyone with a box who is not a crowd.
+
     Args:
         name: What the set is called.
         pose_set: Where it lies.
@@ -37,7 +49,7 @@ class PoseDataset(Dataset[PoseSample]):
         skeleton: Keypoints of the samples; the set's own are mapped to them by name.
         input_size: Width and height of the crops, pixels.
         transform: How a person is cropped.
-        training: Whether crops are augmented; a detector's boxes are for validation only.
+        training: Whether the set is trained on: crops are then augmented, and a detector's boxes not used.
         index: Position of the set among those of the data module.
         seed: With the set's index, epoch and sample, decides the augmentation.
 
@@ -46,11 +58,13 @@ class PoseDataset(Dataset[PoseSample]):
         boxes: ``(S, 4)`` float64, image pixels, left, top, width, height.
         box_scores: ``(S,)`` float64, 1 for annotated boxes.
         image_indices: ``(S,)``, each sample's image as a position in the annotations; ascending.
+        from_detector: Whether the samples are a detector's boxes: they have no keypoints and no area.
+        has_truth: Whether anybody is annotated with keypoints, so that predictions can be compared with them.
+        corruption: What disturbs the crops outside training; set by `corrupted`.
         findings: What of the set is left out or not used as it is.
 
     Raises:
-        ElifPoseError: If a file or folder is missing or broken, if an annotated image is missing, or if no person
-            with keypoints is left.
+        ElifPoseError: If a file or folder is missing or broken, if an image is missing, or if there is no sample.
     """
 
     def __init__(
@@ -81,26 +95,35 @@ class PoseDataset(Dataset[PoseSample]):
         self._from, self._to = (np.array(side, np.intp) for side in zip(*mapping, strict=True))
         self._identical = source.keypoints == skeleton.keypoints
         self._flip_indices = np.array(skeleton.flip_indices)
+        self.from_detector = pose_set.detections is not None and not training
+        self.corruption: Corruption | None = None
         self._choose_people(Path(root, pose_set.annotations))
-        if pose_set.detections is not None and not training:
-            self._choose_detections(Path(root, pose_set.detections))
+        if self.from_detector:
+            self._choose_detections(Path(root, str(pose_set.detections)))
         self._check_images()
         self._announce()
 
     def _choose_people(self, source: Path) -> None:
         """Samples from the annotated boxes."""
-        labelled = self.annotations.visibility[:, self._from] > 0
-        people = find_people(self.annotations, labelled, self._num_keypoints)
-        if not len(people.rows):
+        annotations, counts = self.annotations, self._num_keypoints
+        labelled = annotations.visibility[:, self._from] > 0
+        counted = labelled.any(axis=1) & (counts > 0) & ~annotations.crowd
+        self.has_truth = bool((counted & distinct(annotations)).any())
+        if not (self.has_truth or self.training):
+            labelled, counts = np.ones_like(labelled), np.ones_like(counts)
+        people = find_people(annotations, labelled, counts)
+        if not (len(people.rows) or self.from_detector):
+            boxes = "" if self.training else ", or a detector's boxes as its 'detections'"
             raise ElifPoseError(
-                f"data set {self.name!r}: {source} has no person with keypoints"
+                f"data set {self.name!r}: {source} has no person with keypoints in a box"
                 f"{''.join(f'; {finding}' for finding in people.findings)}"
+                f"; give a file with annotated people as its 'annotations'{boxes}"
             )
         self._rows: npt.NDArray[np.int64] | None = people.rows
         self.boxes = people.boxes
         self.box_scores = np.ones(len(people.rows))
-        self.image_indices = self.annotations.image_indices[people.rows]
-        self.findings: tuple[Finding, ...] = (*people.findings, *find_oddities(self.annotations))
+        self.image_indices = annotations.image_indices[people.rows]
+        self.findings: tuple[Finding, ...] = (*people.findings, *find_oddities(annotations))
 
     def _choose_detections(self, source: Path) -> None:
         """Samples from a detector's boxes: they have no keypoints."""
@@ -109,6 +132,14 @@ class PoseDataset(Dataset[PoseSample]):
         self.boxes, self.box_scores = detections.boxes, detections.scores
         self.image_indices = detections.image_indices
         self.findings += detections.findings
+
+    def corrupted(self, corruption: Corruption) -> Self:
+        """The same set with disturbed crops, for evaluation; boxes, people and ground truth stay as they are."""
+        if self.training:
+            raise ValueError("only sets that are evaluated on are disturbed")
+        disturbed = copy.copy(self)
+        disturbed.corruption = corruption
+        return disturbed
 
     def _check_images(self) -> None:
         shown = np.unique(self.image_indices)
@@ -174,19 +205,24 @@ class PoseDataset(Dataset[PoseSample]):
     def _crop(self, image: ImageArray, image_index: int, key: SampleKey) -> PoseSample:
         """One person's sample; image pixels become input pixels here."""
         keypoints_image, labelled = self._keypoints(key.sample)
-        rng = None
-        if self.augmented:
-            rng = np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
-        box = self.boxes[key.sample]
-        plan = self.transform.draw(keypoints_image, labelled, box, self.skeleton, self.input_size, rng, key.stage)
-        keypoints_input = apply_affine(plan.matrix, keypoints_image)
-        if plan.flip:
+        box, flip = self.boxes[key.sample], False
+        rng = np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
+        if self.corruption is not None:
+            crop, matrix = self.corruption.crop(image, box, self.input_size, self.transform.padding, rng)
+        else:
+            drawn = rng if self.augmented else None
+            matrix, flip = self.transform.draw(
+                keypoints_image, labelled, box, self.skeleton, self.input_size, drawn, key.stage
+            )
+            crop = warp(image, matrix, self.input_size)
+        keypoints_input = apply_affine(matrix, keypoints_image)
+        if flip:
             keypoints_input, labelled = keypoints_input[self._flip_indices], labelled[self._flip_indices]
         return PoseSample(
-            image=warp(image, plan.matrix, self.input_size),
+            image=crop,
             keypoints_input=(keypoints_input * labelled[:, None]).astype(np.float32),
             weights=labelled.astype(np.float32),
-            input_to_image=invert_affine(plan.matrix).astype(np.float32),
+            input_to_image=invert_affine(matrix).astype(np.float32),
             box_image=box.astype(np.float32),
             box_score=float(self.box_scores[key.sample]),
             area=0.0 if self._rows is None else float(np.nan_to_num(self.annotations.areas[self._rows[key.sample]])),

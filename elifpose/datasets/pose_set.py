@@ -15,11 +15,13 @@ class PoseSet:
     Relative paths start at the data module's ``root``.
 
     Args:
-        annotations: The COCO-style JSON file.
+        annotations: The COCO-style JSON file. Testing and prediction also take one in which nobody has keypoints, or
+            nobody is annotated at all.
         images: The folder that the JSON's file names start from.
         skeleton: Name of the skeleton that the set is annotated with; keypoints go to the network's skeleton by name.
         detections: JSON file of a detector's person boxes (``image_id``, ``category_id``, ``bbox``, ``score``).
-            Validation then crops those boxes instead of the annotated ones; training does not use it.
+            Validation, testing and prediction then crop those boxes instead of the annotated ones; training does not
+            use it.
         weight: Share in training relative to the set's size: 1 shows everyone once an epoch, 0.5 half of the people,
             drawn anew each epoch, 2 everyone twice.
 

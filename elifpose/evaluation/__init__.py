@@ -7,17 +7,16 @@ The names below are imported when they are first asked for, so that `elifpose.ev
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__all__ = ["FIGURE_NAMES", "KeypointAP", "KeypointErrors", "coco_keypoint_figures"]
+__all__ = ["FIGURE_NAMES", "KeypointAP", "coco_keypoint_figures"]
 
 if TYPE_CHECKING:
-    from elifpose.evaluation.coco_figures import FIGURE_NAMES, coco_keypoint_figures
+    from elifpose.evaluation.average_precision import FIGURE_NAMES
+    from elifpose.evaluation.coco_figures import coco_keypoint_figures
     from elifpose.evaluation.keypoint_ap import KeypointAP
-    from elifpose.evaluation.pck import KeypointErrors
 else:
     _MODULES = {
-        "FIGURE_NAMES": "coco_figures",
+        "FIGURE_NAMES": "average_precision",
         "KeypointAP": "keypoint_ap",
-        "KeypointErrors": "pck",
         "coco_keypoint_figures": "coco_figures",
     }
 

@@ -4,47 +4,42 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from elifpose.evaluation.coco_figures import FIGURE_NAMES, coco_keypoint_figures, prepare_ground_truth
+from elifpose.evaluation.backends import figures_by
+from elifpose.evaluation.detections import detected_people
+from elifpose.evaluation.people import DetectedPeople, IntArray, TruePeople, boxes_or_extents
 from elifpose.evaluation.person_metric import PersonMetric
+from elifpose.evaluation.predictions import Predictions
+from elifpose.evaluation.settings import Evaluation
 from elifpose.utils.errors import ElifPoseError
 
-__all__ = ["FIGURE_NAMES", "KeypointAP", "coco_keypoint_figures", "person_scores"]
-
 _PERSON = 1  # COCO's category
-
-
-def person_scores(keypoint_scores: Tensor, box_scores: Tensor, threshold: float) -> Tensor:
-    """Score of each person: box score × mean of the keypoint scores above a threshold, 0 if none is.
-
-    Args:
-        keypoint_scores: ``(N, K)``, as the codec gives them, not calibrated.
-        box_scores: ``(N,)``.
-        threshold: Keypoint scores up to this one are left out of the mean.
-
-    Returns:
-        ``(N,)`` float64.
-    """
-    above = keypoint_scores > threshold
-    total = torch.where(above, keypoint_scores.double(), 0.0).sum(dim=1)
-    return box_scores.double() * total / above.sum(dim=1).clamp(min=1)
 
 
 @final
 class KeypointAP(PersonMetric):
     """The ten COCO keypoint statistics of one data set: AP and AR over OKS.
 
-    The figures are those of `coco_keypoint_figures`, which says how gaps in the annotations are filled, and are equal
-    to the last digit for any number of processes, padded samplers and orders of batches (`PersonMetric`). Images
-    that no detection is given for count as misses, so a partial run over the data set lowers the figures.
+    The figures are those of `coco_keypoint_figures`, and equal to the last digit for any number of processes, padded
+    samplers and orders of batches (`PersonMetric`). At the edges:
+
+    - ids of annotations do not matter: they may begin at 0 or repeat;
+    - a missing ``num_keypoints`` is counted, a missing ``area`` is 0.53 times the box's, a missing ``iscrowd`` is 0;
+    - crowds and people without labelled keypoints are ignored: nobody misses them, and who finds them is not wrong;
+    - scores that are all equal, 0 say, leave the order of image and sample;
+    - without detections the figures are 0, and −1 where the ground truth has no such people;
+    - a keypoint that is not finite matches nothing;
+    - images that no detection is given for count as misses: a partial run over the data set lowers the figures.
 
     Args:
         sigmas: ``(K,)`` OKS constants, the skeleton's.
         ground_truth: COCO JSON (``images``, ``annotations``) in the same skeleton, crowds and people without
-            keypoints included: they are ignored as COCO has it. It is not modified.
-        score_threshold: Keypoint scores above this one enter the person's score (`person_scores`).
+            keypoints included. It is not modified.
+        settings: How persons are scored, whose detections are suppressed, and who computes.
+        from_detector: Whether the boxes are a detector's: only then are detections suppressed.
 
     Raises:
         ValueError: If a sigma is not positive.
@@ -59,7 +54,11 @@ class KeypointAP(PersonMetric):
     boxes_image: list[Tensor]
 
     def __init__(
-        self, sigmas: Sequence[float], ground_truth: Mapping[str, Any], score_threshold: float = 0.2
+        self,
+        sigmas: Sequence[float],
+        ground_truth: Mapping[str, Any],
+        settings: Evaluation = Evaluation(),  # noqa: B008 - frozen; the signature is the configuration
+        from_detector: bool = False,
     ) -> None:
         if not all(math.isfinite(sigma) and sigma > 0 for sigma in sigmas):
             raise ValueError(f"sigmas must be positive, not {tuple(sigmas)}")
@@ -72,9 +71,9 @@ class KeypointAP(PersonMetric):
                 )
         super().__init__({"keypoints_image": (K, 2), "keypoint_scores": (K,), "box_scores": (), "boxes_image": (4,)})
         self.sigmas = tuple(sigmas)
-        self.score_threshold = score_threshold
-        self.ground_truth = prepare_ground_truth(ground_truth, K)
-        self.ground_truth["categories"] = [{"id": _PERSON}]
+        self.settings = settings
+        self.from_detector = from_detector
+        self.truth = TruePeople.from_coco(ground_truth, K)
 
     def update(
         self,
@@ -111,10 +110,14 @@ class KeypointAP(PersonMetric):
         )
 
     def compute(self) -> dict[str, Tensor]:
-        """The figures by `FIGURE_NAMES`, float64 scalars on the CPU; −1 where the ground truth has no such people."""
-        figures = coco_keypoint_figures(self.ground_truth, self._results(), self.sigmas)
-        values = torch.tensor(figures, dtype=torch.float64)
-        return dict(zip(FIGURE_NAMES, values.unbind(), strict=True))
+        """The figures by `FIGURE_NAMES`, float64 scalars on the CPU; −1 where the ground truth has no such people.
+
+        Raises:
+            ElifPoseError: If a detection is for an image that the ground truth does not list.
+        """
+        _, detected = self._detected(self._persons())
+        figures = figures_by(self.settings.evaluator, self.truth, detected, np.array(self.sigmas))
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
     def results(self) -> list[dict[str, Any]]:
         """What was detected, each person once, as a COCO results JSON.
@@ -126,15 +129,41 @@ class KeypointAP(PersonMetric):
             and, where it was given, ``bbox``; sorted by image and sample.
         """
         with self.sync_context(dist_sync_fn=self.dist_sync_fn):
-            return self._results()
-
-    def _results(self) -> list[dict[str, Any]]:
-        persons = self._persons()
+            persons = self._persons()
+        kept, detected = self._detected(persons)
         keypoints = torch.cat((persons["keypoints_image"], persons["keypoint_scores"][..., None]), dim=-1)
-        scores = person_scores(persons["keypoint_scores"], persons["box_scores"], self.score_threshold)
-        columns = (persons["image_ids"], keypoints.flatten(1), scores, persons["boxes_image"])
+        columns = (persons["image_ids"], keypoints.flatten(1), persons["boxes_image"])
+        rows = zip(*(column[kept].tolist() for column in columns), detected.scores.tolist(), strict=True)
         return [
             {"image_id": image_id, "category_id": _PERSON, "keypoints": values, "score": score}
             | ({} if math.isnan(box[0]) else {"bbox": box})
-            for image_id, values, score, box in zip(*(column.tolist() for column in columns), strict=True)
+            for image_id, values, box, score in rows
         ]
+
+    def _detected(self, persons: Mapping[str, Tensor]) -> tuple[IntArray, DetectedPeople]:
+        """Positions of the persons who are kept, and these as detections."""
+        image_ids, sample_indices = persons["image_ids"].numpy(), persons["sample_indices"].numpy()
+        listed = np.isin(image_ids, self.truth.image_ids)
+        if not listed.all():
+            raise ElifPoseError(
+                f"a detection is for image {image_ids[np.argmin(listed)]}, which the ground truth does not list: "
+                "evaluate detections with the annotations of the images that they were made on"
+            )
+        keypoints, keypoint_scores, box_scores, boxes = (
+            persons[name].double().numpy()
+            for name in ("keypoints_image", "keypoint_scores", "box_scores", "boxes_image")
+        )
+        predictions = Predictions(
+            image_ids=image_ids,
+            sample_indices=sample_indices,
+            keypoints=keypoints,
+            keypoint_scores=keypoint_scores,
+            box_scores=box_scores,
+            boxes=boxes_or_extents(boxes, keypoints),
+            keypoints_true=np.zeros(keypoints.shape),  # as in a detector's boxes
+            labelled=np.zeros(keypoint_scores.shape, dtype=np.bool_),
+            areas=np.zeros_like(box_scores),
+            pixel_sizes=np.ones_like(box_scores),
+        )
+        images = np.searchsorted(self.truth.image_ids, image_ids)
+        return detected_people(predictions, images, np.array(self.sigmas), self.settings, self.from_detector)

@@ -41,21 +41,76 @@ def oks(
     >>> bool(np.isclose(similarity[0, 0], np.exp(-(5**2) / (2 * 100 * 0.5**2))))
     True
     """
+    return paired_oks(
+        keypoints_detected[..., :, None, :, :],
+        keypoints_true[..., None, :, :, :],
+        labelled[..., None, :, :],
+        areas[..., None, :],
+        boxes[..., None, :, :],
+        sigmas,
+    )
+
+
+def paired_oks(
+    keypoints_detected: FloatArray,
+    keypoints_true: FloatArray,
+    labelled: BoolArray,
+    areas: FloatArray,
+    boxes: FloatArray,
+    sigmas: FloatArray,
+) -> FloatArray:
+    """Similarity of each detection with the one person at its own place; see `oks`.
+
+    Args:
+        keypoints_detected: ``(..., K, 2)``, image pixels, x then y.
+        keypoints_true: ``(..., K, 2)``, image pixels; anything where not labelled.
+        labelled: ``(..., K)``.
+        areas: ``(...)``, image pixels squared.
+        boxes: ``(..., 4)``, image pixels, left, top, width, height.
+        sigmas: ``(K,)``.
+
+    Returns:
+        ``(...)`` float64; leading dimensions broadcast.
+    """
+    offsets = keypoints_detected - keypoints_true
     has_labels = np.asarray(labelled.any(axis=-1))
-    offsets = keypoints_detected[..., :, None, :, :] - keypoints_true[..., None, :, :, :]
     if not has_labels.all():
         beyond = _offsets_beyond_box(keypoints_detected, boxes)
-        offsets = np.where(has_labels[..., None, :, None, None], offsets, beyond)
+        offsets = np.where(has_labels[..., None, None], offsets, beyond)
     counted = labelled | ~has_labels[..., None]
     variances = (2.0 * sigmas) ** 2
-    exponents = np.square(offsets).sum(axis=-1) / variances / (areas + _EPSILON)[..., None, :, None] / 2.0
-    similarities = np.where(counted[..., None, :, :], np.nan_to_num(np.exp(-exponents), nan=0.0), 0.0)
-    return np.asarray(similarities.sum(axis=-1) / counted.sum(axis=-1)[..., None, :], dtype=np.float64)
+    squares = np.square(offsets[..., 0]) + np.square(offsets[..., 1])
+    exponents = squares / variances / (areas + _EPSILON)[..., None] / 2.0
+    similarities = np.where(counted, np.fmax(np.exp(-exponents), 0.0), 0.0)  # a NaN gives 0
+    return np.asarray(similarities.sum(axis=-1) / counted.sum(axis=-1), dtype=np.float64)
 
 
 def _offsets_beyond_box(keypoints: FloatArray, boxes: FloatArray) -> FloatArray:
-    """From boxes ``(..., G, 4)`` of threefold size to keypoints ``(..., D, K, 2)`` outside: ``(..., D, G, K, 2)``."""
-    lower = (boxes[..., :2] - boxes[..., 2:])[..., None, :, None, :]
-    upper = (boxes[..., :2] + 2.0 * boxes[..., 2:])[..., None, :, None, :]
-    points = keypoints[..., :, None, :, :]
-    return np.asarray(np.maximum(lower - points, 0.0) + np.maximum(points - upper, 0.0), dtype=np.float64)
+    """From boxes ``(..., 4)`` of threefold size to keypoints ``(..., K, 2)`` outside: ``(..., K, 2)``."""
+    lower = (boxes[..., :2] - boxes[..., 2:])[..., None, :]
+    upper = (boxes[..., :2] + 2.0 * boxes[..., 2:])[..., None, :]
+    return np.asarray(np.maximum(lower - keypoints, 0.0) + np.maximum(keypoints - upper, 0.0), dtype=np.float64)
+
+
+def person_oks(
+    keypoints_detected: FloatArray,
+    keypoints_true: FloatArray,
+    labelled: BoolArray,
+    areas: FloatArray,
+    sigmas: FloatArray,
+) -> FloatArray:
+    """Similarity of each prediction with the person whose it is.
+
+    Args:
+        keypoints_detected: ``(N, K, 2)``, image pixels, x then y.
+        keypoints_true: ``(N, K, 2)``, image pixels; anything where not labelled.
+        labelled: ``(N, K)``.
+        areas: ``(N,)``, image pixels squared.
+        sigmas: ``(K,)``.
+
+    Returns:
+        ``(N,)`` float64; NaN of a person without labelled keypoints.
+    """
+    no_boxes = np.zeros((len(areas), 4))  # of no influence where a keypoint is labelled
+    similarities = paired_oks(keypoints_detected, keypoints_true, labelled, areas, no_boxes, sigmas)
+    return np.where(labelled.any(axis=-1), similarities, np.nan)

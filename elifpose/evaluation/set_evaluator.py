@@ -36,6 +36,9 @@ class SetEvaluation:
         truth: Who is annotated in which image; also of a set without annotated people.
         predictions: Of all processes, everyone once.
         from_detector: Whether the boxes are a detector's: then OKS-NMS is done, as the settings say.
+
+    Raises:
+        ElifPoseError: If a prediction is of an image that the truth does not list.
     """
 
     def __init__(
@@ -52,6 +55,11 @@ class SetEvaluation:
         self.predictions = predictions
         self.from_detector = from_detector
         self._sigmas = np.asarray(skeleton.sigmas)
+        if unknown := set(predictions.image_ids.tolist()) - set(truth.image_ids.tolist()):
+            raise ElifPoseError(
+                f"predictions of {len(unknown)} images, such as {min(unknown)}, that the ground truth does not list: "
+                "evaluate with the annotations of the images that were predicted"
+            )
         images = np.searchsorted(truth.image_ids, predictions.image_ids)
         self.kept, self.detected = detected_people(predictions, images, self._sigmas, settings, from_detector)
         """Positions in ``predictions`` of those that OKS-NMS left, and these as detections."""
@@ -120,9 +128,9 @@ class SetEvaluation:
         return person_oks(of.keypoints, of.keypoints_true, of.labelled, of.areas, self._sigmas)
 
     def scored_keypoints(self) -> tuple[FloatArray, BoolArray]:
-        """Raw scores ``(M,)`` of all labelled keypoints, and whether each is right (within PCK@0.1)."""
-        of = self.predictions
-        return of.keypoint_scores[of.labelled], self.relative_distances[of.labelled] < CORRECT_WITHIN
+        """Raw scores ``(M,)`` of all keypoints that count in PCK, and whether each is right (PCK@0.1)."""
+        counted = ~np.isnan(self.relative_distances)
+        return self.predictions.keypoint_scores[counted], self.relative_distances[counted] < CORRECT_WITHIN
 
     def interval(self, replicates: int, seed: int = 0) -> Interval:
         """AP with its 95 % bootstrap interval over images."""
@@ -131,9 +139,8 @@ class SetEvaluation:
     def results(self) -> list[dict[str, Any]]:
         """The detections as a COCO results JSON: raw keypoint scores, persons' scores, boxes."""
         of = self.predictions
-        keypoints = np.concatenate((of.keypoints, of.keypoint_scores[..., None]), axis=-1).reshape(
-            len(of.keypoints), -1
-        )
+        triples = np.concatenate((of.keypoints, of.keypoint_scores[..., None]), axis=-1)
+        keypoints = triples.reshape(len(triples), 3 * self.skeleton.num_keypoints)
         columns = (of.image_ids[self.kept], keypoints[self.kept], self.detected.scores, of.boxes[self.kept])
         return [
             {"image_id": image_id, "category_id": 1, "keypoints": values, "score": score, "bbox": box}
@@ -186,16 +193,21 @@ class SetEvaluator(PersonMetric):
 
     def update(self, keypoints_input: Tensor, scores: Tensor, batch: PoseBatch) -> None:
         """Add predictions ``(N, K, 2)``, input pixels, and raw scores ``(N, K)`` for the people of a batch."""
+        (a, b), (c, d) = batch.input_to_image[:, :, :2].permute(1, 2, 0)
+        with torch.autocast(keypoints_input.device.type, enabled=False):  # bfloat16 would move a keypoint by a pixel
+            keypoints, keypoints_true = (
+                to_image_frame(each, batch.input_to_image) for each in (keypoints_input, batch.keypoints_input)
+            )
         self._append(
             {
-                "keypoints": to_image_frame(keypoints_input, batch.input_to_image),
+                "keypoints": keypoints,
                 "keypoint_scores": scores,
                 "box_scores": batch.box_scores,
                 "boxes": batch.boxes_image,
-                "keypoints_true": to_image_frame(batch.keypoints_input, batch.input_to_image),
+                "keypoints_true": keypoints_true,
                 "labelled": batch.weights > 0,
                 "areas": batch.areas,
-                "pixel_sizes": torch.linalg.det(batch.input_to_image[:, :, :2].float()).abs().sqrt(),
+                "pixel_sizes": (a * d - b * c).abs().sqrt(),
                 "image_ids": batch.image_ids,
                 "sample_indices": batch.sample_indices,
             }
@@ -212,7 +224,7 @@ class SetEvaluator(PersonMetric):
 
     def _evaluation(self) -> SetEvaluation:
         arrays = {name: values.numpy() for name, values in self._persons().items()}
-        columns = {
+        columns: dict[str, Any] = {
             name: array if name in ("image_ids", "sample_indices") else array.astype(np.float64)
             for name, array in arrays.items()
         }

@@ -1,7 +1,7 @@
 """How predictions are judged: what a configuration says under ``model.evaluation``."""
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, final, get_args
 
 from elifpose.utils.errors import ElifPoseError
 
@@ -19,9 +19,9 @@ class Evaluation:
     """How predictions are judged.
 
     Args:
-        score: What a person's score is made of: the box's score (``bbox``), the mean of the keypoints' (``keypoint``),
-            the box's times the mean of the keypoint scores above ``score_threshold`` (``bbox_keypoint``), or the
-            box's plus the keypoints' mean plus their largest (``bbox_rle``).
+        score: What a person's score is made of: the box's score (``bbox``), the mean of the keypoints'
+            (``keypoint``), the box's times the mean of the keypoint scores above ``score_threshold``
+            (``bbox_keypoint``), or the box's plus the keypoints' mean plus their largest (``bbox_rle``).
         score_threshold: See ``score``.
         nms: OKS-NMS of a detector's boxes: ``hard`` drops a detection whose OKS with a better one of its image is
             above ``nms_threshold``, ``soft`` lowers its score by how much they overlap. Annotated boxes, which are of
@@ -34,7 +34,8 @@ class Evaluation:
             or ``hotcoco`` (``pip install 'elifpose[hotcoco]'``).
 
     Raises:
-        ElifPoseError: If a threshold is out of its range.
+        ElifPoseError: If a threshold is out of its range, a word is none of those above, or ``nme`` does not name two
+            different keypoints.
     """
 
     score: PersonScore = "bbox_keypoint"
@@ -46,9 +47,21 @@ class Evaluation:
     evaluator: Evaluator = "arrays"
 
     def __post_init__(self) -> None:
+        # JSON and YAML have lists for tuples.
+        object.__setattr__(self, "pck", tuple(self.pck))
+        object.__setattr__(self, "nme", None if self.nme is None else tuple(self.nme))
+        for name, words in (("score", PersonScore), ("nms", Suppression), ("evaluator", Evaluator)):
+            if getattr(self, name) not in get_args(words):
+                raise ElifPoseError(
+                    f"model.evaluation: {name} is {getattr(self, name)!r}; give one of {', '.join(get_args(words))}"
+                )
         if not 0 < self.nms_threshold <= 1:
             raise ElifPoseError(
                 f"model.evaluation: nms_threshold is {self.nms_threshold}; give an OKS above 0, up to 1"
+            )
+        if self.nme is not None and len(set(self.nme)) != 2:
+            raise ElifPoseError(
+                f"model.evaluation: nme is {list(self.nme)}; give the names of two keypoints, or null"
             )
         if not self.pck or not all(threshold > 0 for threshold in self.pck):
             raise ElifPoseError(f"model.evaluation: pck is {list(self.pck)}; give one or more shares above 0")

@@ -8,13 +8,18 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
+from rich.console import Console
 from typing_extensions import override
 
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.models import CSPNeXt
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
+from elifpose.training.checkpoints import Weights
+from elifpose.training.comparison import compare, comparison_table
 from elifpose.training.module import ElifPoseModule
+from elifpose.training.result_files import write_files
+from elifpose.training.robustness import measure_robustness, robustness_csv, robustness_table
 from elifpose.training.runs import find_checkpoint
 from elifpose.utils.errors import ElifPoseError
 
@@ -26,7 +31,11 @@ _PARSERS = {
     },
     "test": {
         "usage": "elifpose test --config FILE --ckpt_path FILE [OPTIONS]",
-        "description": "Measure a checkpoint on the test sets.",
+        "description": "Measure a checkpoint on the test sets; of sets without annotations, write what to submit.",
+    },
+    "predict": {
+        "usage": "elifpose predict --config FILE --ckpt_path FILE [OPTIONS]",
+        "description": "Write the keypoints of a data set's people as COCO JSON and CSV.",
     },
 }
 
@@ -36,6 +45,7 @@ _NOISE = (
     r"Precision .* is not supported by the model summary",
     r"The dirpath has changed",  # each run has a folder of its own
     r"It is recommended to use .self.log.*sync_dist",  # our figures are of all processes already
+    r"You are using a custom batch sampler",  # ours says of itself whom it shows
     r"Grad strides do not match bucket view strides",  # torch on 1x1 kernels in channels-last memory; harmless
 )
 
@@ -47,7 +57,7 @@ def _quiet_libraries() -> None:
 
 
 class ElifPoseCLI(LightningCLI):
-    """``elifpose fit | validate | test``."""
+    """``elifpose fit | validate | test | predict``."""
 
     @classmethod
     def run_command(cls, argv: list[str]) -> None:
@@ -63,7 +73,7 @@ class ElifPoseCLI(LightningCLI):
     @classmethod
     def _parsed(cls, argv: list[str], run: bool) -> Self:
         _quiet_libraries()
-        always = [callbacks.Timing(), callbacks.Report()]
+        always = [callbacks.Timing(), callbacks.Dashboard()]
         return cls(
             ElifPoseModule,
             PoseDataModule,
@@ -91,6 +101,10 @@ class ElifPoseCLI(LightningCLI):
         if self.subcommand is None:
             return
         options = self.config[self.subcommand]
+        if not options.trainer.get("enable_checkpointing", True):
+            raise ElifPoseError(
+                "--trainer.enable_checkpointing=false: say --checkpoint.save_top_k=0 --checkpoint.save_last=false"
+            )
         checkpoint = options.ckpt_path
         if checkpoint in ("last", "best"):
             folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
@@ -98,20 +112,79 @@ class ElifPoseCLI(LightningCLI):
             rank_zero_info(f"--ckpt_path {checkpoint}: {options.ckpt_path}")
         elif checkpoint not in (None, "hpc") and not Path(checkpoint).is_file():
             raise ElifPoseError(f"--ckpt_path: there is no file {checkpoint}; give a checkpoint, or 'last' or 'best'")
+        elif self.subcommand != "fit" and not (checkpoint or options.model.init_from or options.get("results")):
+            raise ElifPoseError(
+                f"{self.subcommand} needs trained weights: give --ckpt_path FILE (or 'last' or 'best'), or"
+                " --model.init_from FILE for weights of another program"
+            )
 
     @staticmethod
     @override
     def subcommands() -> dict[str, set[str]]:
         built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
-        skipped = {*built, "weights_only", "verbose"}
-        return {"fit": skipped, "validate": skipped, "test": skipped}
+        skipped = {*built, "weights_only", "verbose", "return_predictions"}
+        return dict.fromkeys(_PARSERS, skipped)
+
+    @override
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand != "fit":
+            parser.add_argument(
+                "--weights",
+                type=Weights,
+                default="averaged",
+                help="Of a checkpoint that has both, evaluate the averaged weights or those that were being trained.",
+            )
+        if subcommand == "validate":
+            parser.add_argument(
+                "--robustness", action="store_true", help="Also measure under disturbed boxes and images."
+            )
+            parser.add_argument(
+                "--results",
+                type=list[str],
+                nargs="+",
+                help="Judge a COCO results file, or a run's folder, instead of a network; of two, the difference.",
+            )
+        return parser
 
     @override
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         fixed: dict[str, Any] = {"weights_only": True}  # a checkpoint is read, never executed
-        if subcommand != "fit":
-            fixed["verbose"] = False  # the report's table says it
+        if subcommand in ("validate", "test"):
+            fixed["verbose"] = False  # the report's tables say it
+        if subcommand == "predict":
+            fixed["return_predictions"] = False  # they are written, and need not be kept
         return {**super()._prepare_subcommand_kwargs(subcommand), **fixed}
+
+    def before_test(self) -> None:
+        """Choose the weights."""
+        self.model.weights = self.config_init[self.subcommand].weights
+
+    before_predict = before_test
+
+    def validate(self, **arguments: Any) -> None:
+        """Measure a checkpoint, or result files; then, if asked for, how the network bears disturbances."""
+        options = self.config_init["validate"]
+        if options.results:
+            self._judge([Path(path) for path in options.results], options.report.bootstrap)
+            return
+        self.model.weights = options.weights
+        self.trainer.validate(**arguments)
+        if options.robustness:
+            self._measure_robustness()
+
+    def _judge(self, results: list[Path], bootstrap: int) -> None:
+        self.datamodule.prepare_data()
+        self.datamodule.setup("validate")
+        for comparison in compare(results, self.datamodule.val_sets, self.model.evaluation, bootstrap):
+            Console().print(comparison_table(comparison))
+
+    def _measure_robustness(self) -> None:
+        rows = measure_robustness(self.trainer, self.model, self.datamodule)
+        folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)
+        if self.trainer.is_global_zero:
+            Console().print(robustness_table(rows))
+            write_files(folder, {"robustness.csv": robustness_csv(rows)})
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -126,7 +199,8 @@ class ElifPoseCLI(LightningCLI):
             }
         )
         parser.add_lightning_class_args(callbacks.ExponentialMovingAverage, "ema")
-        parser.add_lightning_class_args(callbacks.PredictionFigures, "figures")
+        parser.add_lightning_class_args(callbacks.Figures, "figures")
+        parser.add_lightning_class_args(callbacks.Report, "report")
         _link(parser)
 
 

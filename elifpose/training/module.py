@@ -1,41 +1,47 @@
 """The LightningModule: what happens to a batch in training and in evaluation, and what is logged."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, Self, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from typing_extensions import override
 
+from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
-from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_accuracy
-from elifpose.evaluation.set_evaluator import SetEvaluator
+from elifpose.evaluation.settings import Evaluation
 from elifpose.models import AuxiliaryHeatmap, PoseEstimator, load_checkpoint
 from elifpose.models.checkpoint import load_network, network_record
 from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeletons import get_skeleton
-from elifpose.training.optim import FlatCosine, LearningRateRule, learning_rate_factor, parameter_groups
+from elifpose.training.checkpoints import (
+    AVERAGED,
+    Weights,
+    differences,
+    has_training_state,
+    require_same_weights,
+    require_training_state,
+    take_weights,
+)
+from elifpose.training.evaluating import EvaluatingModule
+from elifpose.training.optim import (
+    FlatCosine,
+    LearningRateRule,
+    learning_rate_factor,
+    parameter_groups,
+    total_steps,
+)
+from elifpose.training.resume import Options, options_of, reassert, require_fitting
 from elifpose.utils.errors import ElifPoseError
-
-
-def mean_over_sets(figures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Unweighted mean over data sets of each figure, ``()`` each, of the sets where there was something to measure.
-
-    A figure over nothing is −1, as COCO has it; so is the mean if no set has the figure.
-    """
-    means = {}
-    for key in figures[0]:
-        values = torch.stack([of_set[key] for of_set in figures])
-        measured = values[values >= 0]
-        means[key] = measured.mean() if len(measured) else values[0]
-    return means
 
 
 def logs_at(trainer: pl.Trainer, step: int) -> bool:
@@ -44,16 +50,7 @@ def logs_at(trainer: pl.Trainer, step: int) -> bool:
     return (step + 1) % every == 0
 
 
-class PosePrediction(NamedTuple):
-    """What the network says of a batch."""
-
-    keypoints_input: Tensor
-    """``(N, K, 2)`` float32, input pixels, x then y."""
-    scores: Tensor
-    """``(N, K)`` float32, raw: the smaller of the two axes' highest logits."""
-
-
-class ElifPoseModule(pl.LightningModule):
+class ElifPoseModule(EvaluatingModule):
     """Trains and evaluates a pose network.
 
     Args:
@@ -73,11 +70,17 @@ class ElifPoseModule(pl.LightningModule):
             must give two maps or more (``out_stages: [3, 4]``).
         auxiliary_sigma: Spread of the coarse heatmap's target, cells.
         flip_test: Whether evaluation averages the image's and the mirrored image's logits.
-        init_from: Weights to start a new fit from: an ElifPose checkpoint, an MMPose-style ``.pth`` or
-            ``.safetensors``. A resumed fit ignores it.
+        evaluation: How predictions are judged.
+        init_from: Weights to start a new fit from, or to evaluate: an ElifPose checkpoint, an MMPose-style ``.pth``
+            or ``.safetensors``. With a checkpoint to resume or evaluate it is ignored.
         init_scope: ``all`` of the network, the ``backbone`` alone, or what is ``matching`` by name and shape (which
             drops the head's layers for another number of keypoints).
         channels_last: Memory order of the convolutions; faster than the default on CPUs and GPUs alike.
+
+    Attributes:
+        weights: Which weights of a checkpoint are to be evaluated, and then which they were: ``averaged`` or
+            ``trained``.
+        averaged_state: Gives the averaged weights of a fit; None without an average.
     """
 
     def __init__(
@@ -95,12 +98,12 @@ class ElifPoseModule(pl.LightningModule):
         auxiliary_weight: float = 0.0,
         auxiliary_sigma: float = 0.4,
         flip_test: bool = True,
+        evaluation: Evaluation = Evaluation(),  # noqa: B008 - frozen
         init_from: str | None = None,
         init_scope: Literal["all", "backbone", "matching"] = "all",
         channels_last: bool = True,
     ) -> None:
-        super().__init__()
-        self.skeleton = get_skeleton(skeleton)
+        super().__init__(network, codec, get_skeleton(skeleton), flip_test, evaluation)
         if network.head.num_keypoints != self.skeleton.num_keypoints or network.head.bins != codec.bins:
             raise ElifPoseError(
                 f"model: the head answers {network.head.num_keypoints} keypoints in {network.head.bins} bins, but"
@@ -110,24 +113,23 @@ class ElifPoseModule(pl.LightningModule):
             raise ElifPoseError(f"model.init_from: there is no file {init_from}")
         if channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self.network = network
-        self.codec = codec
         self.loss = SimCCLoss(codec, beta=loss_beta)
         self.auxiliary = nn.ModuleList(self._build_auxiliary(network) if auxiliary_weight else ())
         self.auxiliary_weight = auxiliary_weight
         self.auxiliary_sigma = auxiliary_sigma
-        self.flip_test = flip_test
         self._optimizer = optimizer
         self._schedule = schedule
         self._scheduler = scheduler
         self._learning_rate_rule: LearningRateRule = learning_rate_rule
         self._base_batch_size = base_batch_size
-        self._init_from = init_from
+        self.init_from = init_from
         self._init_scope: Literal["all", "backbone", "matching"] = init_scope
         weights = self.skeleton.joint_weights if joint_weights else (1.0,) * self.skeleton.num_keypoints
         self.register_buffer("joint_weights", torch.tensor(weights), persistent=False)
-        self.register_buffer("flip_indices", torch.tensor(self.skeleton.flip_indices), persistent=False)
-        self._evaluators: dict[str, dict[str, SetEvaluator]] = {}
+        self.weights: Weights = "averaged"
+        self.averaged_state: Callable[[], dict[str, Any]] | None = None
+        self._configured: Options | None = None
+        self._restored: dict[str, Any] | None = None
 
     @staticmethod
     def _build_auxiliary(network: PoseEstimator) -> list[AuxiliaryHeatmap]:
@@ -139,19 +141,13 @@ class ElifPoseModule(pl.LightningModule):
             )
         return [AuxiliaryHeatmap(of_map, network.head.num_keypoints) for of_map in channels[:-1]]
 
-    @property
-    def datamodule(self) -> PoseDataModule | None:
-        """The data module that the trainer runs on, if it is ElifPose's."""
-        datamodule = getattr(self._trainer, "datamodule", None)
-        return datamodule if isinstance(datamodule, PoseDataModule) else None
-
     # ------------------------------------------------------------------------------------------------- training
 
     @override
     def setup(self, stage: str) -> None:
-        if stage == "fit" and self._init_from is not None and self.trainer.ckpt_path is None:
-            report = load_checkpoint(self.network, self._init_from, scope=self._init_scope)
-            self.print(f"Starting from {self._init_from}: {report}")
+        if self.init_from is not None and self.trainer.ckpt_path is None:
+            report = load_checkpoint(self.network, self.init_from, scope=self._init_scope)
+            self.print(f"Starting from {self.init_from}: {report}")
 
     @override
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
@@ -202,98 +198,65 @@ class ElifPoseModule(pl.LightningModule):
             factor = learning_rate_factor(self._learning_rate_rule, people, self._base_batch_size)
             for group in optimizer.param_groups:
                 group["lr"] *= factor
-        if self._scheduler is not None:
-            return {"optimizer": optimizer, "lr_scheduler": self._scheduler(optimizer)}
-        scheduler = self._schedule.scheduler(optimizer, self._total_steps())
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        built = (
+            self._scheduler(optimizer)
+            if self._scheduler is not None
+            else self._schedule.scheduler(optimizer, self._total_steps())
+        )
+        self._configured = options_of(optimizer, [built])
+        interval = "epoch" if self._scheduler else "step"
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": built, "interval": interval}}
 
     def _total_steps(self) -> int:
-        """Optimizer steps of the whole fit.
-
-        The trainer's own estimate starts the loader, and so before a resumed fit knows its epoch.
-        """
-        trainer = self.trainer
-        if self.datamodule is None:
-            return int(trainer.estimated_stepping_batches)
-        batches, limit = self.datamodule.train_batches, trainer.limit_train_batches
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
-        steps = [] if trainer.max_steps == -1 else [trainer.max_steps]
-        if trainer.max_epochs is not None and trainer.max_epochs >= 0:
-            steps.append(trainer.max_epochs * -(-batches // trainer.accumulate_grad_batches))
-        if not steps:
-            raise ElifPoseError("the learning rate follows the length of the fit: give --trainer.max_epochs")
-        return min(steps)
-
-    # ----------------------------------------------------------------------------------------------- evaluation
-
-    @override
-    def forward(self, images: Tensor) -> PosePrediction:
-        """Keypoints of crops, ``(N, 3, H, W)`` uint8 or float RGB; with the flip test where it is on."""
-        simcc_x, simcc_y = (
-            self.network.forward_flip_test(images, cast("Tensor", self.flip_indices))
-            if self.flip_test
-            else self.network(images)
-        )
-        return PosePrediction(*self.codec.decode(simcc_x, simcc_y))
-
-    @override
-    def on_validation_epoch_start(self) -> None:
-        self._reset_evaluators("val")
-
-    @override
-    def on_test_epoch_start(self) -> None:
-        self._reset_evaluators("test")
-
-    @override
-    def validation_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        return self._evaluate("val", batch, dataloader_idx)
-
-    @override
-    def test_step(self, batch: PoseBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        return self._evaluate("test", batch, dataloader_idx)
-
-    @override
-    def on_validation_epoch_end(self) -> None:
-        self._log_figures("val")
-
-    @override
-    def on_test_epoch_end(self) -> None:
-        self._log_figures("test")
-
-    def _reset_evaluators(self, split: Literal["val", "test"]) -> None:
-        if split not in self._evaluators:
-            if self.datamodule is None:
-                raise ElifPoseError("evaluation needs a PoseDataModule: it holds the ground truth")
-            sets = self.datamodule.val_sets if split == "val" else self.datamodule.test_sets
-            self._evaluators[split] = {
-                name: SetEvaluator(self.skeleton, dataset.ground_truth()) for name, dataset in sets.items()
-            }
-        for evaluator in self._evaluators[split].values():
-            evaluator.to(self.device)
-            evaluator.reset()
-
-    def _evaluate(self, split: Literal["val", "test"], batch: PoseBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        prediction: PosePrediction = self(batch.images)
-        list(self._evaluators[split].values())[dataloader_idx].update(*prediction, batch)
-        return prediction._asdict()
-
-    def _log_figures(self, split: Literal["val", "test"]) -> None:
-        figures = {name: evaluator.compute() for name, evaluator in self._evaluators[split].items()}
-        for name, of_set in figures.items():
-            self.log_dict({f"{split}/{name}/{key}": value for key, value in of_set.items()})
-        means = mean_over_sets(list(figures.values()))
-        self.log(f"{split}/AP", means.pop("AP"), prog_bar=True)
-        self.log_dict({f"{split}/{key}": value for key, value in means.items()})
+        datamodule = self.datamodule
+        return total_steps(self.trainer, None if datamodule is None else datamodule.train_batches)
 
     # ---------------------------------------------------------------------------------------------- checkpoints
 
-    @override
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[RECORD_KEY] = {
+    def _record(self) -> dict[str, Any]:
+        """What rebuilds network, codec and skeleton."""
+        return {
             **network_record(self.network),
             "codec": self.codec.arguments(),
             "skeleton": self.skeleton.name,
         }
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.averaged_state is not None and not has_training_state(checkpoint):
+            checkpoint["state_dict"] = self.averaged_state()
+        checkpoint[RECORD_KEY] = {
+            **self._record(),
+            "calibration": None if self.calibration is None else dataclasses.asdict(self.calibration),
+            AVERAGED: self.averaged_state is not None,
+        }
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        path, record = self.trainer.ckpt_path, checkpoint.get(RECORD_KEY, {})
+        if self.trainer.state.fn == "fit":
+            require_training_state(checkpoint, path)
+            self._restored = {key: checkpoint[key] for key in ("optimizer_states", "lr_schedulers")}
+        else:
+            self.weights = take_weights(checkpoint, self.weights, path)
+        require_same_weights(checkpoint, self._record(), self.state_dict(), path)
+        self.calibration = _calibration(record)
+        for difference in differences(record, self._record()):
+            rank_zero_info(f"--ckpt_path: the configuration wins: {difference}")
+
+    @override
+    def on_fit_start(self) -> None:
+        if self._restored is not None:
+            schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+            require_fitting(self.trainer.optimizers[0], schedulers, self._restored)
+
+    @override
+    def on_train_start(self) -> None:
+        if self._restored is not None and self._configured is not None:
+            schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+            for override in reassert(self.trainer.optimizers[0], schedulers, self._configured):
+                rank_zero_info(f"--ckpt_path: the configuration wins: {override}")
+            self._restored = None
 
     @classmethod
     @override
@@ -305,4 +268,11 @@ class ElifPoseModule(pl.LightningModule):
         if record is None or not {"codec", "skeleton"} <= record.keys():
             raise ElifPoseError(f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton")
         module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=record["skeleton"])
+        module.calibration = _calibration(record)
         return module.to(map_location) if map_location is not None else module
+
+
+def _calibration(record: dict[str, Any]) -> ScoreCalibration | None:
+    """What a checkpoint's record says of its scores."""
+    stored = record.get("calibration")
+    return None if stored is None else ScoreCalibration(**stored)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import lightning.pytorch as pl
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -76,6 +77,30 @@ class FlatCosine:
     def scheduler(self, optimizer: Optimizer, total_steps: int) -> LambdaLR:
         """The schedule as torch's scheduler, to be stepped after each optimizer step."""
         return LambdaLR(optimizer, lambda step: self.factor(step, total_steps))
+
+
+def total_steps(trainer: pl.Trainer, batches: int | None) -> int:
+    """Optimizer steps of a whole fit.
+
+    The trainer's own estimate starts the loader, and so before a resumed fit knows its epoch.
+
+    Args:
+        trainer: Knows the fit's length, the limits and the accumulation.
+        batches: Of an epoch, in each process; None asks the trainer after all.
+
+    Raises:
+        ElifPoseError: If the fit has no end.
+    """
+    if batches is None:
+        return int(trainer.estimated_stepping_batches)
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+    steps = [] if trainer.max_steps == -1 else [trainer.max_steps]
+    if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+        steps.append(trainer.max_epochs * -(-batches // trainer.accumulate_grad_batches))
+    if not steps:
+        raise ElifPoseError("the learning rate follows the length of the fit: give --trainer.max_epochs")
+    return min(steps)
 
 
 def learning_rate_factor(rule: LearningRateRule, batch_size: int, base_batch_size: int) -> float:

@@ -83,8 +83,9 @@ def test_feet_and_full_bodies(person: Person) -> None:
     [
         (b"{", "not valid JSON"),
         (b"[]", "not a COCO-style file"),
-        (b'{"images": []}', "not a COCO-style file"),
+        (b'{"annotations": []}', "not a COCO-style file: it needs a list of 'images'"),
         (b'{"images": {}, "annotations": []}', "not a COCO-style file"),
+        (b'{"images": [], "annotations": null}', "not a COCO-style file"),
         (b'{"images": [3], "annotations": []}', "image number 0 is not an object"),
         (b'{"images": [{"id": 1, "file_name": "a"}], "annotations": []}', "image with id 1: 'width' must be"),
         (b'{"images": [{"id": 1, "width": 1, "height": 1}], "annotations": []}', "image with id 1: 'file_name'"),
@@ -135,6 +136,14 @@ def test_a_set_without_anything_is_no_error(tmp_path: Path) -> None:
         annotations = load_coco(tmp_path / "a.json", COCO17)
         assert annotations.keypoints.shape == (0, 17, 2)
         assert annotations.file_names() == []
+
+
+def test_a_test_sets_file_lists_images_alone() -> None:
+    content = json.dumps({"images": IMAGES, "categories": [{"id": 1, "name": "person"}], "info": {}}).encode()
+    annotations = parse_coco(content, FILE, COCO17)
+    assert annotations.image_ids.tolist() == [9]
+    assert annotations.keypoints.shape == (0, 17, 2)
+    assert annotations.boxes.shape == (0, 4)
 
 
 def test_load_goes_by_way_of_the_cache(tmp_path: Path, cache_folder: Path, person: Person) -> None:

@@ -1,8 +1,10 @@
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -11,6 +13,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import Tensor
 
 from elifpose.datasets.augment import PhotometricAugment
+from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.transforms import GeometricTransform
@@ -107,6 +110,83 @@ def test_test_is_validation_unless_given(root: Path) -> None:
         each.setup("test")
     assert (list(data.test_sets), list(other.test_sets), data.train_sets) == (["c", "d"], ["a"], {})
     assert len(other.test_dataloader()) == 1
+
+
+def test_prediction_is_on_the_sets_of_validation_unless_given(root: Path) -> None:
+    data, other = module(root), module(root, predict=sets("ab"))
+    for each in (data, other):
+        each.setup("predict")
+    assert (list(data.predict_sets), list(other.predict_sets), data.val_sets) == (["c", "d"], ["a", "b"], {})
+    assert [len(loader) for loader in other.predict_dataloader()] == [2, 1]
+    assert other.sets_of("predict") is other.predict_sets
+    other.setup("validate")
+    assert [list(other.sets_of(split)) for split in ("val", "test")] == [["c", "d"], []]
+
+
+def found_in(root: Path, name: str, scores: list[float]) -> str:
+    """A file of detections in image 1."""
+    boxes = [{"image_id": 1, "category_id": 1, "bbox": [9, 9, 20, 30], "score": score} for score in scores]
+    (root / f"{name}.json").write_text(json.dumps(boxes))
+    return f"{name}.json"
+
+
+@pytest.mark.parametrize(("stage", "split"), [("validate", "val"), ("test", "test"), ("predict", "predict")])
+def test_boxes_are_the_sets_own_or_annotated_or_of_a_file(
+    stage: str, split: Literal["val", "test", "predict"], root: Path
+) -> None:
+    own, other = found_in(root, "own", [0.5]), found_in(root, "other", [0.25, 0.75])
+    named = {"c": PoseSet("c.json", "c", detections=own)}
+    for boxes, scores in ((None, [0.5]), ("gt", [1, 1, 1]), (other, [0.25, 0.75]), (str(root / other), [0.25, 0.75])):
+        data = module(root, val=named, boxes=boxes)
+        data.setup(stage)
+        of_set = data.sets_of(split)["c"]
+        assert of_set.box_scores.tolist() == scores
+        assert of_set.from_detector == (boxes != "gt")
+        assert of_set.pose_set.detections == {None: own, "gt": None}.get(boxes, boxes)
+
+
+def test_one_file_of_boxes_is_for_one_set(root: Path) -> None:
+    boxes = found_in(root, "boxes", [0.5])
+    message = r"data\.boxes: boxes\.json is one file.* 2 sets to {} on \(c, d\).*--data\.{}\.NAME\.detections"
+    for stage, to, option in (("validate", "val", "val"), ("test", "test", "val")):
+        with pytest.raises(ElifPoseError, match=message.format(to, option)):
+            module(root, boxes=boxes).setup(stage)
+    given = module(root, val=sets("c"), test=sets("cd"), boxes=boxes)
+    given.setup("fit")  # the sets to train on are not asked
+    assert not any(of_set.from_detector for of_set in given.train_sets.values())
+    with pytest.raises(ElifPoseError, match=message.format("test", "test")):
+        given.setup("test")
+    module(root, boxes="gt").setup("validate")
+
+
+def test_there_must_be_somebody_to_validate_against(root: Path, make_set: MakeSet, person: Person) -> None:
+    make_set("e", [person(1, 1, keypoints=[0] * 51, num_keypoints=0)])
+    data = module(root, val=sets("e"))
+    for stage in ("fit", "validate"):
+        with pytest.raises(ElifPoseError, match=r"'e': nobody has keypoints in .*e\.json.*data\.predict"):
+            data.setup(stage)
+    for stage in ("test", "predict"):
+        data.setup(stage)
+    assert (len(data.test_sets["e"]), len(data.predict_sets["e"])) == (1, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_made_under_a_corruption_are_disturbed(workers: int, root: Path) -> None:
+    data = module(root, num_workers=workers)
+    data.setup("fit")
+    (plain, _), train = data.val_dataloader(), data.train_dataloader().dataset
+    data.corruption = Corruption("rotation", 30.0)
+    disturbed, _ = data.val_dataloader()
+    assert data.train_dataloader().dataset.sets == train.sets  # type: ignore[attr-defined]
+    data.corruption = None
+    again, _ = data.val_dataloader()
+    ((before,), (during,), (after,)) = (list(loader) for loader in (plain, disturbed, again))
+    for one, other in zip(before, after, strict=True):
+        assert torch.equal(one, other)
+    by_hand = [data.val_sets["c"].corrupted(Corruption("rotation", 30.0))[i].input_to_image for i in range(3)]
+    assert torch.equal(during.input_to_image, torch.tensor(np.stack(by_hand)))
+    assert not torch.equal(during.images, before.images)
+    assert torch.equal(during.boxes_image, before.boxes_image)
 
 
 def test_without_augmentation_crops_are_those_of_validation(root: Path) -> None:

@@ -1,4 +1,6 @@
 import json
+import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.sampler import SampleKey
@@ -166,8 +169,118 @@ def test_detections_take_the_place_of_boxes(make_set: MakeSet, person: Person) -
     assert [(sample.image_id, round(sample.box_score, 6)) for sample in data] == [(1, 0.1), (2, 0.2), (2, 0.2)]  # type: ignore[attr-defined]
     np.testing.assert_array_equal(data[0].box_image, [-4, 2, 30, 41])
     assert not data[0].weights.any()
+    assert data[0].area == 0
+    assert data.from_detector
     assert len(data.ground_truth()["annotations"]) == 2
-    assert len(open_set(root, detections="d.json", transform=GeometricTransform())) == 2  # training ignores them
+    trained = open_set(root, detections="d.json", transform=GeometricTransform())
+    assert len(trained) == 2
+    assert not trained.from_detector
+
+
+def test_areas_are_those_annotated(make_set: MakeSet, person: Person) -> None:
+    data = open_set(make_set("a", [person(1, 1, area=321.5), person(2, 2, area=None)]))
+    assert data[0].area == 321.5
+    assert data[1].area == pytest.approx(0.53 * 40 * 48)
+
+
+def without_keypoints(person: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in person.items() if key not in ("keypoints", "num_keypoints")}
+
+
+def test_where_nobody_has_keypoints_everyone_with_a_box_is_predicted(make_set: MakeSet, person: Person) -> None:
+    people = [person(1, 2), person(2, 1), person(3, 1, iscrowd=1), person(4, 1, bbox=[5, 5, 0, 9])]
+    root = make_set("a", [without_keypoints(one) for one in people])
+    with pytest.warns(UserWarning, match="1 people with a box of zero size"):
+        data = open_set(root)
+    assert not data.has_truth
+    assert [(sample.image_id, sample.area, sample.weights.sum()) for sample in data] == [(1, 900, 0), (2, 900, 0)]  # type: ignore[attr-defined]
+    assert {one["num_keypoints"] for one in data.ground_truth()["annotations"]} == {0}
+    with pytest.raises(ElifPoseError, match="no person with keypoints"):
+        open_set(root, transform=GeometricTransform())
+    detected = open_set_with_detections(root, "a")
+    assert (len(detected), detected.from_detector, detected.has_truth) == (2, True, False)
+
+
+def test_one_person_with_keypoints_makes_truth(make_set: MakeSet, person: Person) -> None:
+    data = open_set(make_set("a", [person(1, 1), without_keypoints(person(2, 1))]))
+    assert data.has_truth
+    assert len(data) == 1
+    boxless = open_set_with_detections(make_set("b", [person(1, 1, bbox=[0, 0, 0, 0])]), "b")
+    assert boxless.has_truth  # its keypoints can be compared with what is seen in a detector's box
+
+
+def open_set_with_detections(root: Path, name: str) -> PoseDataset:
+    found = [{"image_id": i, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5} for i in (1, 2)]
+    (root / "found.json").write_text(json.dumps(found))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not used as they are")
+        return open_set(root, name, detections="found.json")
+
+
+def test_a_file_of_images_alone_is_predicted_in_detections(make_set: MakeSet) -> None:
+    root = make_set("a", [])
+    document = json.loads((root / "a.json").read_text())
+    del document["annotations"]
+    (root / "a.json").write_text(json.dumps(document))
+    data = open_set_with_detections(root, "a")
+    assert [sample.image_id for sample in data] == [1, 2]  # type: ignore[attr-defined]
+    assert not data.has_truth
+    assert [image["id"] for image in data.ground_truth()["images"]] == [1, 2]
+    assert data.ground_truth()["annotations"] == []
+    with pytest.raises(ElifPoseError, match=r"a\.json has no person.*'annotations', or a detector's .* 'detections'"):
+        open_set(root)
+    with pytest.raises(ElifPoseError, match=r"give a file with annotated people as its 'annotations'$"):
+        open_set(root, transform=GeometricTransform())
+
+
+@pytest.mark.parametrize(
+    "corruption", [Corruption("shift", 0.2), Corruption("scale", 0.7), Corruption("rotation", 40.0)], ids=str
+)
+def test_a_disturbed_crop_knows_where_it_was_taken(corruption: Corruption, make_set: MakeSet, person: Person) -> None:
+    people = [person(i, 1 + i % 2) for i in range(6)]
+    root = make_set("a", people)
+    for i in (1, 2):
+        picture = np.zeros((60, 64, 3), np.uint8)
+        cv2.imwrite(str(root / "a" / f"a-{i}.png"), picture)
+    marked = np.zeros((60, 64, 3), np.uint8)
+    marked[28:33, 38:43] = 255
+    cv2.imwrite(str(root / "a" / "a-1.png"), marked)
+    plain = open_set(root)
+    disturbed = plain.corrupted(corruption)
+    assert plain.corruption is None
+    annotated = {one["id"]: one for one in plain.ground_truth()["annotations"]}
+    ids = [i for image in (0, 1) for i in range(6) if i % 2 == image]
+    for of_plain, of_disturbed, annotation_id in zip(plain, disturbed, ids, strict=True):  # type: ignore[call-overload]
+        truth = np.reshape(annotated[annotation_id]["keypoints"], (17, 3))[:, :2]
+        assert not np.allclose(of_plain.keypoints_input, of_disturbed.keypoints_input, atol=0.5)
+        found = in_image(of_disturbed.keypoints_input, of_disturbed.input_to_image)
+        np.testing.assert_allclose(found, truth, atol=1e-4)
+        for field in ("box_image", "box_score", "area", "image_id", "sample_index", "dataset_index", "weights"):
+            np.testing.assert_array_equal(getattr(of_plain, field), getattr(of_disturbed, field))
+        bright = np.argwhere(of_disturbed.image[..., 0] > 128)[:, ::-1]
+        if of_disturbed.image_id == 1:
+            at = in_image(bright.mean(axis=0, keepdims=True), of_disturbed.input_to_image)
+            np.testing.assert_allclose(at, [[40, 30]], atol=0.6)
+
+
+def test_disturbances_depend_on_seed_set_and_person_alone(make_set: MakeSet, person: Person) -> None:
+    root = make_set("a", [person(i, 1 + i % 2) for i in range(6)])
+    data = open_set(root).corrupted(Corruption("shift", 0.3))
+    alone = [data[index].input_to_image for index in range(6)]
+    together = [sample.input_to_image for sample in data.__getitems__([5, 3, 0, 1, 4, 2])]
+    np.testing.assert_array_equal(np.stack(together), np.stack([alone[i] for i in (5, 3, 0, 1, 4, 2)]))
+    # Everyone has the same box, so that only the draw makes a difference.
+    assert len({matrix.tobytes() for matrix in alone}) == 6
+    again = pickle.loads(pickle.dumps(data))  # noqa: S301 (our own bytes, as workers get them)
+    np.testing.assert_array_equal(again[3].input_to_image, alone[3])
+    data.seed = 1
+    assert not np.array_equal(data[3].input_to_image, alone[3])
+
+
+def test_training_is_not_disturbed(make_set: MakeSet, person: Person) -> None:
+    data = open_set(make_set("a", [person(1, 1)]), transform=GeometricTransform())
+    with pytest.raises(ValueError, match="evaluated on"):
+        data.corrupted(Corruption("blur", 1.0))
 
 
 def test_what_is_left_out_is_told(make_set: MakeSet, person: Person) -> None:
@@ -187,8 +300,9 @@ def test_what_is_left_out_is_told(make_set: MakeSet, person: Person) -> None:
 def test_what_stops_training_is_an_error(make_set: MakeSet, person: Person) -> None:
     root = make_set("a", [person(1, 1), person(2, 2)])
     make_set("nobody", [person(1, 1, keypoints=[0] * 51)])
-    with pytest.raises(ElifPoseError, match=r"'nobody'.*nobody\.json has no person with keypoints; 1 people without"):
-        open_set(root, "nobody")
+    message = r"'nobody'.*nobody\.json has no person with keypoints in a box; 1 people without .*'annotations'"
+    with pytest.raises(ElifPoseError, match=message):
+        open_set(root, "nobody", transform=GeometricTransform())
     with pytest.raises(ElifPoseError, match=r"no annotation file .*b\.json"):
         open_set(root, "b")
     (root / "a" / "a-2.png").unlink()

@@ -6,7 +6,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from elifpose.evaluation.oks import BoolArray, FloatArray, oks
+from elifpose.evaluation.oks import BoolArray, FloatArray, oks, person_oks
 from elifpose.structures import get_skeleton
 
 SIGMAS = np.asarray(get_skeleton("halpe26").sigmas)
@@ -104,3 +104,20 @@ def test_batches_equal_pycocotools() -> None:
     expected = np.stack([by_pycocotools(detected[i], true[i], labelled[i], areas[i], boxes[i]) for i in range(4)])
     assert 0.1 < expected[:, :, 1:].max() < 1  # of people with labels
     np.testing.assert_allclose(similarities, expected, rtol=1e-12, atol=1e-300)
+
+
+def test_each_with_its_own_person_is_the_diagonal_of_all_with_all() -> None:
+    detected, true, labelled, areas, boxes = random_people(images=1, detections=6, people=6)
+    everyone = oks(detected, true, labelled, areas, boxes, SIGMAS)[0]
+    own = person_oks(detected[0], true[0], labelled[0], areas[0], SIGMAS)
+    assert own.dtype == np.float64
+    assert np.isnan(own[0])  # nothing is labelled
+    assert 0.05 < own[1:].min() < own[1:].max() < 1
+    np.testing.assert_allclose(own[1:], np.diagonal(everyone)[1:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("coordinate", [np.nan, np.inf])
+def test_a_coordinate_of_ones_own_person_that_is_not_finite_gives_nothing(coordinate: float) -> None:
+    detected = np.array([[[0, 0], [coordinate, 0]]], dtype=np.float64)
+    labelled = np.ones((1, 2), dtype=bool)
+    assert person_oks(detected, np.zeros((1, 2, 2)), labelled, np.array([9.0]), SIGMAS[:2]).tolist() == [0.5]

@@ -18,6 +18,7 @@ def make_sample(index: int) -> PoseSample:
         input_to_image=invert_affine(matrix).astype(np.float32),
         box_image=random.uniform(0, 100, 4).astype(np.float32),
         box_score=0.5 + 0.1 * index,
+        area=1234.5 + index,
         image_id=2**40 + index,
         sample_index=index,
         dataset_index=index % 2,
@@ -34,6 +35,7 @@ def test_collate_stacks_every_field() -> None:
         np.testing.assert_array_equal(batch.input_to_image[index].numpy(), sample.input_to_image)
         np.testing.assert_array_equal(batch.boxes_image[index].numpy(), sample.box_image)
         assert batch.box_scores[index].item() == np.float32(sample.box_score)
+        assert batch.areas[index].item() == np.float32(sample.area)
     assert batch.image_ids.tolist() == [2**40, 2**40 + 1, 2**40 + 2]
     assert batch.sample_indices.tolist() == [0, 1, 2]
     assert batch.dataset_indices.tolist() == [0, 1, 0]
@@ -41,7 +43,7 @@ def test_collate_stacks_every_field() -> None:
 
 def test_collate_gives_the_documented_types_and_memory_order() -> None:
     batch = collate([make_sample(index) for index in range(2)])
-    types = [torch.uint8, *[torch.float32] * 5, *[torch.int64] * 3]
+    types = [torch.uint8, *[torch.float32] * 6, *[torch.int64] * 3]
     assert [tensor.dtype for tensor in batch] == types
     assert batch.images.shape == (2, 3, 32, 24)
     assert batch.images.is_contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead, load_network
 from elifpose.structures import PoseBatch
 from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks import ExponentialMovingAverage
-from elifpose.training.module import mean_over_sets
+from elifpose.training.evaluators import mean_over_sets
 from elifpose.utils.errors import ElifPoseError
 
 SIZE = (64, 64)

@@ -1,9 +1,10 @@
 """What can be added to a fit by ``--trainer.callbacks``, and what every fit has."""
 
 from elifpose.training.callbacks.augment_switch import AugmentationSwitch
+from elifpose.training.callbacks.dashboard import Dashboard
 from elifpose.training.callbacks.ema import ExponentialMovingAverage
-from elifpose.training.callbacks.figures import PredictionFigures
+from elifpose.training.callbacks.figures import Figures
 from elifpose.training.callbacks.report import Report
 from elifpose.training.callbacks.timing import Timing
 
-__all__ = ["AugmentationSwitch", "ExponentialMovingAverage", "PredictionFigures", "Report", "Timing"]
+__all__ = ["AugmentationSwitch", "Dashboard", "ExponentialMovingAverage", "Figures", "Report", "Timing"]

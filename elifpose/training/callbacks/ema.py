@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from typing_extensions import override
 
+from elifpose.training.checkpoints import TRAINED_STATE
+from elifpose.training.module import ElifPoseModule
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -21,7 +23,9 @@ class ExponentialMovingAverage(WeightAveraging):
     it moves by ``momentum`` a step (MMEngine's ExpMomentumEMA, which RTMPose was trained with). Update 0 copies.
 
     Validation during a fit sees the average, checkpoints hold it as ``state_dict`` (the weights being trained are
-    kept beside it for resuming), and it is what the fit leaves in the module.
+    kept beside it for resuming, if the checkpoint is not one of weights only), and it is what the fit leaves in the
+    module. The module is told where the average is, in ``averaged_state``: Lightning asks no callback when it saves
+    weights only.
 
     Args:
         enabled: Whether there is an average at all.
@@ -35,6 +39,7 @@ class ExponentialMovingAverage(WeightAveraging):
                 f"ema: momentum must lie in (0, 1] and gamma above 0, not momentum={momentum} and gamma={gamma}"
             )
         self.enabled = enabled
+        self._ended = False
 
         def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
             if averaged[0].is_floating_point():
@@ -53,6 +58,12 @@ class ExponentialMovingAverage(WeightAveraging):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self.enabled:
             super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            self._latest_update_step = 0  # of this fit; a checkpoint's is loaded later
+            self._ended = False
+            if isinstance(pl_module, ElifPoseModule):  # only now: the average is a copy of the module
+                average = self._average_model
+                pl_module.averaged_state = average.module.state_dict if average is not None else None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the weights that the fit starts from, which may have been loaded after `setup`."""
@@ -61,15 +72,37 @@ class ExponentialMovingAverage(WeightAveraging):
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._average_model is not None:
-            super().on_train_end(trainer, pl_module)
+        """Nothing yet: a checkpoint that is saved now still needs the weights being trained."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the average in the module."""
+        if self._average_model is None:
+            return
+        self._swap_models(pl_module)
+        self._ended = True
+        if isinstance(pl_module, ElifPoseModule):
+            pl_module.averaged_state = pl_module.state_dict
+
+    @override
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._ended:
+            super().on_validation_epoch_start(trainer, pl_module)
+
+    @override
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._ended:
+            super().on_validation_epoch_end(trainer, pl_module)
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if self._average_model is not None:
-            super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._average_model is None:
+            return
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._ended:  # the module has the average by now
+            trained, averaged = checkpoint["state_dict"], checkpoint[TRAINED_STATE]
+            checkpoint.update({"state_dict": averaged, TRAINED_STATE: trained})
 
     @override
     def on_load_checkpoint(
@@ -77,6 +110,6 @@ class ExponentialMovingAverage(WeightAveraging):
     ) -> None:
         if self._average_model is not None:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
-        elif "current_model_state" in checkpoint and trainer.training:
+        elif TRAINED_STATE in checkpoint and trainer.training:
             # Averaging was switched off for the rest of the fit: go on with the trained weights, not their average.
-            pl_module.load_state_dict(checkpoint["current_model_state"])
+            pl_module.load_state_dict(checkpoint[TRAINED_STATE])

@@ -1,44 +1,86 @@
-"""Pictures for the dashboard: what the network sees and what it says."""
+"""Pictures for the dashboard: what the network sees, what it says, and what that is worth."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import torch
 from lightning.pytorch.callbacks import Callback
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from elifpose.structures.batch import PoseBatch
-from elifpose.structures.skeleton import Skeleton
-from elifpose.training.module import ElifPoseModule, PosePrediction
+from elifpose.codecs.calibration import ScoreCalibration
+from elifpose.datasets.pose_dataset import PoseDataset
+from elifpose.evaluation.people import IntArray
+from elifpose.evaluation.set_evaluator import SetEvaluation
+from elifpose.structures.batch import PoseBatch, collate
+from elifpose.training.figures import (
+    error_figure,
+    keypoint_figure,
+    mirrored_figure,
+    people_figure,
+    precision_recall_figure,
+    reliability_figure,
+    simcc_figure,
+    similarity_titles,
+)
+from elifpose.training.figures.people import to_input_frame
+from elifpose.training.loggers import log_figure, takes_figures
+from elifpose.training.module import ElifPoseModule
 from elifpose.utils.errors import ElifPoseError
 
+_EXTREMES = 12
 
-class PredictionFigures(Callback):
-    """Draws predictions over the first people of each validation set and gives the figure to the loggers.
 
-    Any logger whose ``experiment`` has ``add_figure`` (as TensorBoard's has) receives it, tagged
-    ``val/<set>/predictions``.
+class Figures(Callback):
+    """Draws what the network sees and says, and gives the figures to the loggers.
+
+    Before the first step of a fit a training sample beside its mirrored self, ``train/mirrored``. Of each validation,
+    tagged ``val/<set>/…``:
+
+    - ``predictions``: the set's first people with annotations and predictions;
+    - ``simcc``: the first person's logits over the bins of some keypoints;
+    - ``worst``, ``best``: the 12 people of lowest and of highest OKS;
+    - ``errors``, ``keypoints``: distances from the truth over all, and figures of each keypoint;
+    - ``precision_recall``: at three OKS thresholds;
+    - ``reliability``: what scores promise against what they keep.
+
+    What needs annotated people is left out where there are none. The first process alone draws, and the others do not
+    wait for it.
 
     Args:
-        people: How many people are drawn; 0 switches the figures off.
+        enabled: Whether anything is drawn.
+        people: How many people ``predictions`` shows at most; they are of the first batch.
         every_n_validations: Draw at each n-th validation.
     """
 
-    def __init__(self, people: int = 16, every_n_validations: int = 1) -> None:
-        if people < 0 or every_n_validations < 1:
+    def __init__(self, enabled: bool = True, people: int = 16, every_n_validations: int = 1) -> None:
+        if people < 1 or every_n_validations < 1:
             raise ElifPoseError(
-                "figures: people must be 0 or more and every_n_validations at least 1, not"
-                f" people={people} and every_n_validations={every_n_validations}"
+                f"figures: people is {people} and every_n_validations {every_n_validations}; both must be at least 1"
+                " (--figures.enabled=false draws nothing)"
             )
+        self.enabled = enabled
         self.people = people
         self.every_n_validations = every_n_validations
         self._validations = 0
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: PoseBatch, batch_idx: int
+    ) -> None:
+        """Draw the first batch of a new fit, as augmentation left it."""
+        if self.enabled and trainer.global_step == 0 and batch_idx == 0 and takes_figures(trainer):
+            module, _ = _checked(pl_module)
+            log_figure(trainer, "train/mirrored", mirrored_figure(batch, module.skeleton))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the validations of the fit; the sanity check is none."""
         if not trainer.sanity_checking:
             self._validations += 1
+
+    def _draws(self, trainer: pl.Trainer) -> bool:
+        wanted = self.enabled and not trainer.sanity_checking and self._validations % self.every_n_validations == 0
+        return wanted and takes_figures(trainer)
 
     def on_validation_batch_end(
         self,
@@ -50,51 +92,69 @@ class PredictionFigures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draw the first batch of each set."""
-        wanted = self.people and not trainer.sanity_checking and self._validations % self.every_n_validations == 0
-        if batch_idx or not wanted or not trainer.is_global_zero:
+        if batch_idx or not self._draws(trainer) or not len(batch.images):
             return
-        if not isinstance(pl_module, ElifPoseModule) or pl_module.datamodule is None:
-            raise TypeError("PredictionFigures draws what an ElifPoseModule says of a PoseDataModule")
-        name = list(pl_module.datamodule.val_sets)[dataloader_idx]
-        figure = prediction_figure(batch, PosePrediction(**outputs), pl_module.skeleton, self.people)
-        for logger in trainer.loggers:
-            add_figure = getattr(getattr(logger, "experiment", None), "add_figure", None)
-            if callable(add_figure):
-                add_figure(f"val/{name}/predictions", figure, global_step=trainer.global_step)
+        module, sets = _checked(pl_module)
+        name = list(sets)[dataloader_idx]
+        few = PoseBatch(*(field[: self.people] for field in batch))
+        keypoints = outputs["keypoints_input"][: self.people]
+        titles = similarity_titles(few, keypoints, module.skeleton)
+        log_figure(trainer, f"val/{name}/predictions", people_figure(few, keypoints, module.skeleton, titles))
+        with trainer.precision_plugin.forward_context():
+            logits = module.network(batch.images[:1])
+        log_figure(trainer, f"val/{name}/simcc", simcc_figure(batch, logits, module.codec, module.skeleton))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what came out of each set."""
+        if not self._draws(trainer):
+            return
+        module, sets = _checked(pl_module)
+        for name, evaluation in module.evaluations.items():
+            for kind, figure in evaluation_figures(evaluation, sets[name], module.calibration):
+                log_figure(trainer, f"val/{name}/{kind}", figure)
 
 
-def prediction_figure(
-    batch: PoseBatch, prediction: PosePrediction, skeleton: Skeleton, people: int = 16, columns: int = 8
-) -> Figure:
-    """Crops with the predicted skeleton as lines and the annotated keypoints as white rings.
+def _checked(module: pl.LightningModule) -> tuple[ElifPoseModule, dict[str, PoseDataset]]:
+    """The module and its validation sets."""
+    if not isinstance(module, ElifPoseModule) or module.datamodule is None:
+        raise TypeError("Figures draws what an ElifPoseModule says of a PoseDataModule")
+    return module, module.datamodule.val_sets
+
+
+def evaluation_figures(
+    evaluation: SetEvaluation, data_set: PoseDataset, calibration: ScoreCalibration | None
+) -> Iterator[tuple[str, Figure]]:
+    """What can be drawn of an evaluation, by name.
 
     Args:
-        batch: At least one person.
-        prediction: Of the same people.
-        skeleton: Gives the links and their colours: green for the person's left, orange for the right.
-        people: At most so many of them.
-        columns: Crops side by side.
+        evaluation: Of a whole data set.
+        data_set: Whose people are shown.
+        calibration: What scores mean, if known.
     """
-    count = min(people, len(batch.images))
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    height, width = batch.images.shape[2:]
-    figure = Figure(figsize=(1.6 * columns, 1.6 * rows * height / width), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for axis in axes:
-        axis.axis("off")
-    images = batch.images[:count].permute(0, 2, 3, 1).cpu().numpy()
-    keypoints = prediction.keypoints_input[:count].float().cpu().numpy()
-    truth = batch.keypoints_input[:count].cpu().numpy()
-    labelled = (batch.weights[:count] > 0).cpu().numpy()
-    for index in range(count):
-        axis = axes[index]
-        axis.imshow(images[index])
-        for link, (start, end) in zip(skeleton.links, skeleton.link_indices, strict=True):
-            ends = keypoints[index, [start, end]]
-            axis.plot(ends[:, 0], ends[:, 1], color=np.array(link.color) / 255, linewidth=1.2)
-        axis.scatter(*truth[index, labelled[index]].T, s=6, facecolors="none", edgecolors="white", linewidths=0.6)
-        axis.set_xlim(-0.5, width - 0.5)
-        axis.set_ylim(height - 0.5, -0.5)
-    return figure
+    if evaluation.has_truth:
+        yield "precision_recall", precision_recall_figure(evaluation.curves)
+    if not evaluation.predictions.labelled.any():
+        return
+    similarities = evaluation.similarities
+    ranked = np.argsort(similarities)  # NaN last
+    ranked = ranked[: np.count_nonzero(~np.isnan(similarities))]
+    yield "worst", _shown_again(evaluation, data_set, ranked[:_EXTREMES])
+    yield "best", _shown_again(evaluation, data_set, ranked[::-1][:_EXTREMES])
+    if not np.isnan(evaluation.relative_distances).all():  # as in boxes without a size
+        yield "errors", error_figure(evaluation.relative_distances)
+    yield "keypoints", keypoint_figure(evaluation.per_keypoint)
+    scores, correct = evaluation.scored_keypoints()
+    if np.isfinite(scores).any():
+        yield "reliability", reliability_figure(scores, correct, calibration)
+
+
+def _shown_again(evaluation: SetEvaluation, data_set: PoseDataset, people: IntArray) -> Figure:
+    """People at some positions of the predictions, cropped anew, each with OKS and image id."""
+    of = evaluation.predictions
+    batch = collate(data_set.__getitems__(of.sample_indices[people].tolist()))
+    keypoints_input = to_input_frame(torch.from_numpy(of.keypoints[people]), batch.input_to_image.double())
+    titles = [
+        f"OKS {similarity:.2f}\nimage {image_id}"
+        for similarity, image_id in zip(evaluation.similarities[people], of.image_ids[people], strict=True)
+    ]
+    return people_figure(batch, keypoints_input, evaluation.skeleton, titles, columns=_EXTREMES // 2)

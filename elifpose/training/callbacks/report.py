@@ -1,42 +1,78 @@
-"""The table at the end: what the network reached on each data set."""
+"""What is said and written at the end: what the network reached on each data set."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-COLUMNS = ("AP", "AP50", "AP75", "AR", "PCK@0.1", "AUC", "EPE")
+from elifpose.datasets.annotations import Annotations
+from elifpose.training.facts import run_facts
+from elifpose.training.module import ElifPoseModule
+from elifpose.training.prediction_files import predictions_csv, predictions_json
+from elifpose.training.result_files import file_name, metrics_json, per_keypoint_csv, results_json, write_files
+from elifpose.training.tables import keypoint_table, set_table, short_table
+from elifpose.utils.errors import ElifPoseError
 
 
 class Report(Callback):
-    """Prints a table of the last figures after a fit, a validation or a test, and where to look further."""
+    """Prints tables and writes files at the end of a run, in the first process.
 
-    def __init__(self) -> None:
+    - ``validate`` and ``test`` print two tables for each data set and write ``metrics.json``, ``per_keypoint.csv``
+      and, as COCO's results, ``<set>_results.json``. Of a set without annotated people there are the results only.
+    - ``predict`` writes ``<set>_results.json``, ``<set>_predictions.json`` and ``<set>_predictions.csv``.
+    - ``fit`` prints a row for each data set, the best checkpoint and how to open TensorBoard.
+
+    Files go to the run's own folder: the logger's, or the trainer's ``default_root_dir`` without one.
+
+    Args:
+        bootstrap: Draws of images for the 95 % interval of AP; 0 leaves the interval out.
+
+    Raises:
+        ElifPoseError: If ``bootstrap`` is negative.
+    """
+
+    def __init__(self, bootstrap: int = 1000) -> None:
+        if bootstrap < 0:
+            raise ElifPoseError(f"report: bootstrap must be 0 or more, not {bootstrap}")
+        self.bootstrap = bootstrap
         self._figures: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the figures, and print them if this was all that was asked for."""
-        if not trainer.sanity_checking:
-            self._figures = dict(trainer.callback_metrics)
+        """Report if this was all that was asked for; in a fit, keep the figures."""
         if trainer.state.fn == "validate":
-            self._print(trainer, "val")
+            self._report_figures(trainer, pl_module)
+        elif not trainer.sanity_checking:
+            self._figures = dict(trainer.callback_metrics)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the figures of the test."""
-        self._figures = dict(trainer.callback_metrics)
-        self._print(trainer, "test")
+        """Report on the test."""
+        self._report_figures(trainer, pl_module)
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the predictions."""
+        folder, module = _folder(trainer), _checked(pl_module)
+        if not trainer.is_global_zero:
+            return
+        facts, contents = run_facts(trainer, module), {}
+        for name, evaluation in module.evaluations.items():
+            arguments = (facts, evaluation, _annotations(module, name), module.calibration)
+            contents[file_name(name, "results.json")] = results_json(evaluation)
+            contents[file_name(name, "predictions.json")] = predictions_json(*arguments)
+            contents[file_name(name, "predictions.csv")] = predictions_csv(*arguments)
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set outside Trainer's class body
+            _write(Console(), folder, contents)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the figures of the last validation, the best checkpoint, and how to open TensorBoard."""
         if not trainer.is_global_zero:
             return
-        self._print(trainer, "val")
         console = Console()
+        if (table := short_table(self._figures, "val")) is not None:
+            console.print(table)
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
             console.print(
@@ -48,31 +84,55 @@ class Report(Callback):
             if isinstance(logger, TensorBoardLogger):
                 console.print(f"Curves and figures: tensorboard --logdir {_relative(logger.log_dir)}", soft_wrap=True)
 
-    def _print(self, trainer: pl.Trainer, split: str) -> None:
-        if trainer.is_global_zero and (table := figures_table(self._figures, split)) is not None:
-            Console().print(table)
+    def _report_figures(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print tables and write figures and results."""
+        folder, module = _folder(trainer), _checked(pl_module)
+        if not trainer.is_global_zero:
+            return
+        console, facts = Console(), run_facts(trainer, module)
+        annotated = {name: of_set for name, of_set in module.evaluations.items() if of_set.has_truth}
+        intervals = (
+            {name: of_set.interval(self.bootstrap) for name, of_set in annotated.items()} if self.bootstrap else {}
+        )
+        for name, evaluation in module.evaluations.items():
+            if name in annotated:
+                console.print(set_table(name, evaluation, intervals.get(name), facts))
+                console.print(keypoint_table(name, evaluation.per_keypoint))
+            else:
+                people = len(evaluation.kept)
+                told = f"{name}: nobody is annotated, so there are no figures of the {people} predicted people"
+                console.print(told, markup=False)
+        contents = {"metrics.json": metrics_json(facts, module.evaluations, intervals, self.bootstrap)}
+        if annotated:
+            contents["per_keypoint.csv"] = per_keypoint_csv(annotated)
+        contents |= {file_name(name, "results.json"): results_json(of) for name, of in module.evaluations.items()}
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set outside Trainer's class body
+            _write(console, folder, contents)
+
+
+def _checked(module: pl.LightningModule) -> ElifPoseModule:
+    if not isinstance(module, ElifPoseModule):
+        raise TypeError("Report tells what an ElifPoseModule reached")
+    return module
+
+
+def _folder(trainer: pl.Trainer) -> Path:
+    """Where the run's files go; every process must ask, as the first one tells the others."""
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def _annotations(module: ElifPoseModule, set_name: str) -> Annotations:
+    if module.datamodule is None:
+        raise TypeError("Report needs a PoseDataModule: it names the images")
+    return module.datamodule.sets_of(module.split)[set_name].annotations
+
+
+def _write(console: Console, folder: Path, contents: Mapping[str, str]) -> None:
+    paths = [_relative(str(path)) for path in write_files(folder, contents)]
+    console.print("Written:", *paths, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
 
 
 def _relative(path: str) -> str:
     """``path`` as a user would type it from here."""
     absolute, here = Path(path).resolve(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else path
-
-
-def figures_table(figures: dict[str, Any], split: str) -> Table | None:
-    """The figures ``<split>/<set>/<name>`` as a table with a row per data set; None if there are none.
-
-    COCO's −1, which says that there was nothing to measure, is shown as a dash.
-    """
-    tags = (key.split("/") for key in figures)
-    sets = list(dict.fromkeys(tag[1] for tag in tags if tag[0] == split and len(tag) == 3))
-    if not sets:
-        return None
-    table = Table(title=f"{split}: OKS average precision and distances", caption="EPE in image pixels")
-    table.add_column("data set")
-    for column in COLUMNS:
-        table.add_column(column, justify="right")
-    for name in sets:
-        values = (figures.get(f"{split}/{name}/{column}") for column in COLUMNS)
-        table.add_row(name, *("–" if v is None or not v >= 0 else f"{float(v):.3f}" for v in values))
-    return table

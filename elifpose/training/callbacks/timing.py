@@ -11,12 +11,12 @@ from elifpose.training.module import logs_at
 
 
 class Timing(Callback):
-    """Logs ``time/data``, ``time/step`` and ``time/samples_per_second`` of training.
+    """Logs ``time/data``, ``time/step``, ``time/data_share`` and ``time/samples_per_second`` of training.
 
     ``time/data`` is the time in seconds from the end of a step to the start of the next one, as the process sees it:
-    waiting for the loader, moving the batch, and augmenting it. Where it is a large share of ``time/step``, the
-    loader is what limits the fit: add workers. A GPU's work is not waited for, so on a GPU single steps are rough
-    and their mean is right. Samples are those of all processes.
+    waiting for the loader, moving the batch, and augmenting it. ``time/data_share`` is its share of ``time/step``:
+    where it is large, the loader is what limits the fit, so add workers. A GPU's work is not waited for, so on a GPU
+    single steps are rough and their mean is right. Samples are those of all processes.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,7 @@ class Timing(Callback):
                 {
                     "time/data": self._data_seconds,
                     "time/step": step,
+                    "time/data_share": self._data_seconds / step,
                     "time/samples_per_second": len(batch.images) * trainer.world_size / step,
                 },
                 rank_zero_only=True,

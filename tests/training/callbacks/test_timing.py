@@ -28,4 +28,5 @@ def test_waiting_for_data_and_the_step_are_told_apart() -> None:
         timing.on_train_batch_end(trainer, module, None, batch, 0)  # type: ignore[arg-type]
     (figures,) = module.logged
     assert 0.05 <= figures["time/data"] < figures["time/step"] - 0.01 + 1e-3
+    assert figures["time/data_share"] == figures["time/data"] / figures["time/step"]
     assert figures["time/samples_per_second"] == 5 * 3 / figures["time/step"]

@@ -1,0 +1,57 @@
+"""What figures were measured with: they mean nothing without it."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+
+from elifpose import __version__
+from elifpose.training.configuration import resolved_configuration
+from elifpose.training.module import ElifPoseModule
+
+
+class RunFacts(NamedTuple):
+    """How predictions were made."""
+
+    version: str
+    """ElifPose's."""
+    checkpoint: str | None
+    """The file that the weights come from; None in a fit."""
+    checkpoint_sha256: str | None
+    weights: str
+    """``averaged``, or ``trained`` where there is no average or it was not asked for; ``saved``: a foreign file's."""
+    flip_test: bool
+    precision: str
+    """Lightning's name of it, such as ``32-true`` or ``bf16-mixed``."""
+    boxes: dict[str, str]
+    """For each data set ``annotated``, or the file of a detector's boxes."""
+    config: str | None
+    """The resolved configuration, YAML; None where a trainer was used without the command line."""
+
+    def sentence(self) -> str:
+        """One line for people."""
+        source = f"{self.checkpoint}, " if self.checkpoint else ""
+        flip = "with" if self.flip_test else "without"
+        boxes = "; ".join(f"{name}: {of_set} boxes" for name, of_set in self.boxes.items())
+        return f"{source}{self.weights} weights, {flip} flip test, {self.precision}; {boxes}"
+
+
+def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
+    """The facts of a trainer's current run."""
+    checkpoint = str(trainer.ckpt_path) if trainer.ckpt_path else module.init_from
+    datamodule = module.datamodule
+    sets = {} if datamodule is None else datamodule.sets_of(module.split)
+    return RunFacts(
+        version=__version__,
+        checkpoint=checkpoint,
+        checkpoint_sha256=None if checkpoint is None else hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
+        weights=module.weights if trainer.ckpt_path else "saved",
+        flip_test=module.flip_test,
+        precision=str(trainer.precision),
+        boxes={
+            name: str(data_set.pose_set.detections) if data_set.from_detector else "annotated"
+            for name, data_set in sets.items()
+        },
+        config=resolved_configuration(trainer),
+    )
