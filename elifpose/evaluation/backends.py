@@ -67,43 +67,59 @@ def _by_hotcoco(people: _Json, found: _Json, sigmas: FloatArray) -> list[float]:
 
 
 def _coco(truth: TruePeople, detected: DetectedPeople) -> tuple[_Json, _Json]:
-    """Ground truth and detections as COCO has them; the images' ids are their positions."""
-    people = {
-        "image_id": truth.images,
-        "keypoints": _flat(truth.keypoints, truth.labelled),
-        "bbox": truth.boxes,
-        "area": truth.areas,
-        "iscrowd": truth.crowd.astype(np.int64),
-        "num_keypoints": (~truth.ignored).astype(np.int64),
-    }
-    found = {
-        "image_id": detected.images,
-        "keypoints": _flat(detected.keypoints, np.ones(detected.keypoints.shape[:2])),
-        "area": detected.areas,
-        # Their order is all that counts, and unlike scores it is always a number.
-        "score": -np.unique(-detected.scores, return_inverse=True)[1].astype(np.float64),
-    }
-    common = {
-        "images": [{"id": image} for image in range(len(truth.image_ids))],
-        "categories": [{"id": 1, "name": "person"}],
-    }
-    return {**common, "annotations": _records(people)}, {**common, "annotations": _records(found)}
+    """Ground truth and detections as COCO has them; the images' ids are their positions.
+
+    Keypoints stay arrays, since lists of so many numbers take long to make and to read.
+    """
+    people = [
+        {
+            "id": number,  # from 1, since 0 is nobody's for pycocotools
+            "image_id": image,
+            "category_id": 1,
+            "keypoints": keypoints,
+            "bbox": box,
+            "area": area,
+            "iscrowd": int(crowd),
+            "num_keypoints": int(not ignored),
+        }
+        for number, image, keypoints, box, area, crowd, ignored in zip(
+            range(1, len(truth.images) + 1),
+            truth.images.tolist(),
+            _flat(truth.keypoints, truth.labelled),
+            truth.boxes.tolist(),
+            truth.areas.tolist(),
+            truth.crowd.tolist(),
+            truth.ignored.tolist(),
+            strict=True,
+        )
+    ]
+    # Only the scores' order counts, and unlike scores it is always a number.
+    places = np.unique(-detected.scores, return_inverse=True)[1]
+    found = [
+        {
+            "id": number,
+            "image_id": image,
+            "category_id": 1,
+            "keypoints": keypoints if compared else [],
+            "area": area,
+            "score": -float(place),
+        }
+        for number, image, keypoints, compared, area, place in zip(
+            range(1, len(detected.images) + 1),
+            detected.images.tolist(),
+            _flat(detected.keypoints, np.ones(detected.keypoints.shape[:2])),
+            np.isin(detected.images, truth.images).tolist(),  # with anybody
+            detected.areas.tolist(),
+            places.tolist(),
+            strict=True,
+        )
+    ]
+    images = [{"id": image} for image in range(len(truth.image_ids))]
+    common: _Json = {"images": images, "categories": [{"id": 1, "name": "person"}]}
+    return {**common, "annotations": people}, {**common, "annotations": found}
 
 
 def _flat(keypoints: FloatArray, visible: npt.ArrayLike) -> FloatArray:
     """Triples x, y, v of ``(N, K, 2)`` and ``(N, K)``: ``(N, 3K)``."""
     N, K, _ = keypoints.shape
     return np.dstack((keypoints, visible)).reshape(N, 3 * K)
-
-
-def _records(columns: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
-    """One annotation per row; ids begin at 1, since 0 is nobody's for pycocotools.
-
-    Rows of several numbers stay arrays: lists of so many numbers would keep Python's garbage collector busy.
-    """
-    names = ("id", "category_id", *columns)
-    values = (list(column) if column.ndim > 1 else column.tolist() for column in columns.values())
-    return [
-        dict(zip(names, (number, 1, *row), strict=True))
-        for number, row in enumerate(zip(*values, strict=True), start=1)
-    ]

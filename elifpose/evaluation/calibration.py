@@ -46,9 +46,7 @@ def fit_calibration(scores: FloatArray, correct: BoolArray) -> ScoreCalibration 
 def _logistic_fit(values: FloatArray, targets: FloatArray) -> tuple[float, float]:
     """Slope and intercept for which sigmoid(slope · value + intercept) has the least cross-entropy to the targets."""
     M = len(values)
-    parameters: FloatArray = np.zeros(2)
-    step: FloatArray = np.zeros(2)
-    loss = np.inf
+    parameters, step, loss = np.zeros(2), np.zeros(2), np.inf
     for _ in range(_STEPS):
         logits = parameters[0] * values + parameters[1]
         new = float(np.logaddexp(0.0, logits).mean() - targets @ logits / M)
@@ -64,7 +62,7 @@ def _logistic_fit(values: FloatArray, targets: FloatArray) -> tuple[float, float
             break
         cross = weights @ values
         hessian = np.array([[weights @ np.square(values), cross], [cross, weights.sum()]]) / M
-        step = -np.linalg.solve(hessian + _ROUNDING * np.eye(2), gradient)
+        step = -np.asarray(np.linalg.solve(hessian + _ROUNDING * np.eye(2), gradient), dtype=np.float64)
         parameters = parameters + step
     return float(parameters[0]), float(parameters[1])
 

@@ -41,8 +41,8 @@ class PersonMetric(Metric):
     takes part in the gather like the others. States are kept on the metric's device and not in checkpoints.
 
     Args:
-        columns: Shape of one person's row for each state, 0 where the batches tell the length. All are kept as
-            float32; the keys ``image_ids`` and ``sample_indices`` (int64) come by themselves.
+        columns: Shape of one person's row for each state. All are kept as float32; the keys ``image_ids`` and
+            ``sample_indices`` (int64) come by themselves.
     """
 
     is_differentiable = False
@@ -73,7 +73,7 @@ class PersonMetric(Metric):
     ) -> None:
         """Gather everyone, as torchmetrics does, but one tensor per state: every process calls as many gathers."""
         for name in self._columns:
-            setattr(self, name, [_concatenate(getattr(self, name))])
+            setattr(self, name, [torch.cat(getattr(self, name))])
         super().sync(dist_sync_fn, process_group, should_sync, distributed_available)
 
     def _seed(self) -> None:
@@ -87,12 +87,6 @@ class PersonMetric(Metric):
 
     def _persons(self) -> dict[str, Tensor]:
         """Everyone once, on the CPU, sorted by image and sample: the states as ``(M, *shape)`` tensors."""
-        states = {name: _concatenate(getattr(self, name)).cpu() for name in self._columns}
+        states = {name: torch.cat(getattr(self, name)).cpu() for name in self._columns}
         first = unique_persons(states["image_ids"], states["sample_indices"])
         return {name: values[first] for name, values in states.items()}
-
-
-def _concatenate(tensors: list[Tensor]) -> Tensor:
-    """Rows of all tensors; those without rows, whose other lengths may be unknown, are left out."""
-    filled = [tensor for tensor in tensors if len(tensor)]
-    return torch.cat(filled) if filled else tensors[0]

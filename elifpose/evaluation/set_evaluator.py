@@ -194,17 +194,13 @@ class SetEvaluator(PersonMetric):
     def update(self, keypoints_input: Tensor, scores: Tensor, batch: PoseBatch) -> None:
         """Add predictions ``(N, K, 2)``, input pixels, and raw scores ``(N, K)`` for the people of a batch."""
         (a, b), (c, d) = batch.input_to_image[:, :, :2].permute(1, 2, 0)
-        with torch.autocast(keypoints_input.device.type, enabled=False):  # bfloat16 would move a keypoint by a pixel
-            keypoints, keypoints_true = (
-                to_image_frame(each, batch.input_to_image) for each in (keypoints_input, batch.keypoints_input)
-            )
         self._append(
             {
-                "keypoints": keypoints,
+                "keypoints": to_image_frame(keypoints_input, batch.input_to_image),
                 "keypoint_scores": scores,
                 "box_scores": batch.box_scores,
                 "boxes": batch.boxes_image,
-                "keypoints_true": keypoints_true,
+                "keypoints_true": to_image_frame(batch.keypoints_input, batch.input_to_image),
                 "labelled": batch.weights > 0,
                 "areas": batch.areas,
                 "pixel_sizes": (a * d - b * c).abs().sqrt(),

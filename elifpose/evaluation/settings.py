@@ -1,7 +1,7 @@
 """How predictions are judged: what a configuration says under ``model.evaluation``."""
 
 from dataclasses import dataclass
-from typing import Literal, final, get_args
+from typing import Literal, get_args
 
 from elifpose.utils.errors import ElifPoseError
 
@@ -13,7 +13,6 @@ Evaluator = Literal["arrays", "pycocotools", "hotcoco"]
 """Who computes average precision; the figures are the same."""
 
 
-@final
 @dataclass(frozen=True)
 class Evaluation:
     """How predictions are judged.

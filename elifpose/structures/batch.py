@@ -82,5 +82,10 @@ def collate(samples: Sequence[PoseSample]) -> PoseBatch:
 
 
 def to_image_frame(keypoints_input: Tensor, input_to_image: Tensor) -> Tensor:
-    """Keypoints ``(N, K, 2)`` from input pixels to image pixels by ``(N, 2, 3)`` matrices."""
-    return keypoints_input @ input_to_image[:, :, :2].transpose(1, 2) + input_to_image[:, None, :, 2]
+    """Keypoints ``(N, K, 2)`` from input pixels to image pixels by ``(N, 2, 3)`` matrices.
+
+    Without a matrix product, which autocast would do in 16 bits: that is pixels off in a large image.
+    """
+    x, y = keypoints_input[..., 0:1], keypoints_input[..., 1:2]
+    columns = input_to_image[:, None]
+    return x * columns[..., 0] + y * columns[..., 1] + columns[..., 2]

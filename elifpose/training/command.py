@@ -101,9 +101,10 @@ class ElifPoseCLI(LightningCLI):
         if self.subcommand is None:
             return
         options = self.config[self.subcommand]
-        if not options.trainer.get("enable_checkpointing", True):
+        if options.trainer.enable_checkpointing is False:
             raise ElifPoseError(
-                "--trainer.enable_checkpointing=false: say --checkpoint.save_top_k=0 --checkpoint.save_last=false"
+                "--trainer.enable_checkpointing=false: for no checkpoints say --checkpoint.save_top_k=0"
+                " --checkpoint.save_last=false"
             )
         checkpoint = options.ckpt_path
         if checkpoint in ("last", "best"):

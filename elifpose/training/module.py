@@ -128,6 +128,7 @@ class ElifPoseModule(EvaluatingModule):
         self.register_buffer("joint_weights", torch.tensor(weights), persistent=False)
         self.weights: Weights = "averaged"
         self.averaged_state: Callable[[], dict[str, Any]] | None = None
+        self._started = False
         self._configured: Options | None = None
         self._restored: dict[str, Any] | None = None
 
@@ -145,7 +146,8 @@ class ElifPoseModule(EvaluatingModule):
 
     @override
     def setup(self, stage: str) -> None:
-        if self.init_from is not None and self.trainer.ckpt_path is None:
+        if self.init_from is not None and self.trainer.ckpt_path is None and not self._started:
+            self._started = True  # a trainer may run the module several times
             report = load_checkpoint(self.network, self.init_from, scope=self._init_scope)
             self.print(f"Starting from {self.init_from}: {report}")
 

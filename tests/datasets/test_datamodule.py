@@ -297,9 +297,11 @@ def test_the_command_line_builds_it(tmp_path: Path) -> None:
         "data:\n"
         "  train: {a: {annotations: a.json, images: a}}\n"
         "  val: {c: {annotations: c.json, images: c}}\n"
+        "  predict: {e: {annotations: e.json, images: e}}\n"
         "  geometry: {rotation: 40}\n"
     )
     arguments = ["--config", str(config), "--data.train.a.weight=2", "--data.val.c.annotations=d.json"]
+    arguments += ["--data.boxes=gt", "--data.predict.e.detections=boxes.json"]
     arguments += ["--data.geometry.flip_prob=0", "--data.photometric={}", "--data.input_size=[96,128]"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -314,6 +316,8 @@ def test_the_command_line_builds_it(tmp_path: Path) -> None:
     data = cli.datamodule
     assert data._sources["train"] == {"a": PoseSet("a.json", "a", weight=2.0)}
     assert data._sources["val"] == {"c": PoseSet("d.json", "c")}
+    assert data._sources["predict"] == {"e": PoseSet("e.json", "e", detections="boxes.json")}
+    assert data.boxes == "gt"
     assert data.geometry == GeometricTransform(flip_prob=0.0, rotation=40.0)
     assert data.photometric == PhotometricAugment()
     assert data.input_size == (96, 128)

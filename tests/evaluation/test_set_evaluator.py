@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,72 +221,3 @@ def test_predictions_of_other_images_are_refused() -> None:
 def test_a_size_needs_keypoints_of_the_skeleton() -> None:
     with pytest.raises(ElifPoseError, match=r"model.evaluation.nme: skeleton 'coco17' has no keypoint left_ankel"):
         SetEvaluator(SKELETON, people(1)[1], Evaluation(nme=("left_hip", "left_ankel")))
-
-
-WORKER = """
-import json, sys, torch
-from elifpose.evaluation.set_evaluator import SetEvaluator
-from elifpose.structures import PoseBatch, get_skeleton
-rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store{size}", rank=rank, world_size=size)
-stored = torch.load(f"{folder}/batch.pt")
-truth, plans = json.load(open(f"{folder}/plans{size}.json"))
-evaluator = SetEvaluator(get_skeleton("coco17"), truth)
-found = []
-for plan in plans:
-    evaluator.reset()
-    for chosen in plan[rank]:
-        keypoints, scores, *batch = (values[chosen] for values in stored)
-        evaluator.update(keypoints, scores, PoseBatch(*batch))
-    evaluation = evaluator.evaluate()
-    own = sum(len(chosen) for chosen in plan[rank])
-    assert sum(len(tensor) for tensor in evaluator.image_ids) == own, "the gathered rows replaced the process's own"
-    computed = {name: float(value) for name, value in evaluator.compute().items()}
-    assert computed == evaluation.figures
-    found.append([{name: value.hex() for name, value in computed.items()}, evaluation.results()])
-json.dump(found, open(f"{folder}/found{size}_{rank}.json", "w"))
-torch.distributed.destroy_process_group()
-"""
-
-N = 25
-EVERYONE = list(range(N))
-
-
-def in_processes(folder: Path, size: int) -> list[Any]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    commands = [[sys.executable, "-c", WORKER, str(rank), str(size), str(folder)] for rank in range(size)]
-    processes = [
-        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for command in commands
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=100)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    return [json.loads((folder / f"found{size}_{rank}.json").read_text()) for rank in range(size)]
-
-
-@pytest.mark.parametrize("size", [2, 3])
-def test_any_number_of_processes_gives_the_figures_of_one(tmp_path: Path, size: int) -> None:
-    _, truth, batch = people(N, per_image=3)
-    predicted, scores = noisy(batch)
-    scores = (scores * 3).round() / 3  # with ties between people
-    empty: list[list[int]] = []
-    plans = [
-        [[EVERYONE[:7], EVERYONE[7:]], *[empty] * (size - 1)],  # one process sees everyone
-        [[EVERYONE[rank::size], EVERYONE[:3]] for rank in range(size)],  # in turns, padded
-        [empty, *[[EVERYONE[::-1]]] * (size - 1)],  # backwards, again and again
-    ]
-    torch.save((predicted, scores, *batch), tmp_path / "batch.pt")
-    (tmp_path / f"plans{size}.json").write_text(json.dumps([truth, plans]))
-
-    evaluator = SetEvaluator(SKELETON, truth)
-    evaluator.update(predicted, scores, batch)
-    evaluation = evaluator.evaluate()
-    assert 0.1 < evaluation.figures["AP"] < 0.9
-    figures = {name: value.hex() for name, value in evaluation.figures.items()}
-    for of_rank in in_processes(tmp_path, size):
-        assert of_rank == [[figures, evaluation.results()]] * len(plans)

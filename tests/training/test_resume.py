@@ -225,17 +225,15 @@ def fit(root: Path, folder: Path, epochs: int, checkpoint: Path | None = None, *
 
 
 def test_a_fit_goes_on_with_the_configured_options(
-    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rendered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     fit(rendered, tmp_path, 3, lr=1e-3)
-    capsys.readouterr()
     same = fit(rendered, tmp_path, 3, tmp_path / "epoch0.ckpt", lr=1e-3)
-    assert "the checkpoint had" not in capsys.readouterr().out
+    assert "the checkpoint had" not in caplog.text
     changed = fit(rendered, tmp_path, 3, tmp_path / "epoch0.ckpt", lr=0.5, weight_decay=0.3)
-    printed = capsys.readouterr().out
     factor = changed.optimizers[0].param_groups[0]["initial_lr"] / 0.5  # what the batch size does to the rate
-    assert f"learning rate: {0.5 * factor} (the checkpoint had {1e-3 * factor})" in printed
-    assert "weight_decay: 0.3 (the checkpoint had 0.01)" in printed
+    assert f"learning rate: {0.5 * factor} (the checkpoint had {1e-3 * factor})" in caplog.text
+    assert "weight_decay: 0.3 (the checkpoint had 0.01)" in caplog.text
     ratio = changed.optimizers[0].param_groups[0]["lr"] / same.optimizers[0].param_groups[0]["lr"]
     assert ratio == pytest.approx(500)
     assert [group["weight_decay"] for group in changed.optimizers[0].param_groups] == [0.3, 0.0]

@@ -17,6 +17,14 @@ LAYOUT = {
 """TensorBoard's custom scalars: charts by category, each of the tags that begin as a regular expression says."""
 REACHED = ("AP", "AR", "PCK@0.1", "AUC", "EPE")
 """Final figures, of all data sets together, beside the hyperparameters."""
+COLUMNS = {
+    "Batch size": "data.batch_size",
+    "Epochs": "trainer.max_epochs",
+    "Learning rate": "model.optimizer.init_args.lr",
+    "Weight decay": "model.optimizer.init_args.weight_decay",
+    "Width": "model.network.backbone.widen_factor",
+}
+"""What TensorBoard's table of runs opens with: five columns, the first by name, where capitals come first."""
 
 
 class Dashboard(Callback):
@@ -25,7 +33,7 @@ class Dashboard(Callback):
     * ``configuration``: the resolved configuration as text, for any logger that takes texts.
     * Custom scalars, "Overview": AP of each data set, the losses, and the data's share of a step.
     * Hyperparameters: each value of the configuration by its dotted path. TensorBoard gets them at the end of the
-      fit, with the last validation's figures as ``hp/AP`` …; other loggers at its start.
+      fit, a few by shorter names, with the last validation's figures as ``hp/AP`` …; other loggers at its start.
     """
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -48,6 +56,8 @@ class Dashboard(Callback):
             return
         figures = trainer.callback_metrics
         reached = {f"hp/{name}": float(figures[f"val/{name}"]) for name in REACHED if f"val/{name}" in figures}
+        values = flat_scalars(configuration)
+        columns = {name: values.pop(path) for name, path in COLUMNS.items() if path in values}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(flat_scalars(configuration), reached, trainer.global_step)
+                logger.log_hyperparams(columns | values, reached, trainer.global_step)

@@ -60,4 +60,4 @@ def draw_links(axis: Axes, keypoints: FloatArray, skeleton: Skeleton, width: flo
     ends = keypoints[np.array(skeleton.link_indices, np.intp).reshape(-1, 2)]
     drawn = np.isfinite(ends).all(axis=(1, 2))
     colors = np.array([link.color for link in skeleton.links]).reshape(-1, 3)[drawn] / 255
-    axis.add_collection(LineCollection(ends[drawn], colors=colors, linewidths=width), autolim=False)
+    axis.add_collection(LineCollection(list(ends[drawn]), colors=colors, linewidths=width), autolim=False)

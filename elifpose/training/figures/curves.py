@@ -32,7 +32,7 @@ def precision_recall_figure(curves: Curves) -> Figure:
         axis.plot(recalls, precision, label=f"OKS {threshold:g}: AP {precision.mean():.3f}")
     axis.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision", title="Precision over recall")
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower left")
+    axis.legend(loc="best")
     return figure
 
 

@@ -21,7 +21,7 @@ def fit(root: Path, folder: Path, *more: str) -> Path:
     options += ["--trainer.devices=1", "--trainer.strategy=auto", "--trainer.max_epochs=2", "--data.batch_size=4"]
     options += ["--trainer.check_val_every_n_epoch=1", "--trainer.enable_progress_bar=false"]
     options += ["--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32"]
-    options += ["--trainer.precision=32-true", "--trainer.log_every_n_steps=1", "--figures.people=0"]
+    options += ["--trainer.precision=32-true", "--trainer.log_every_n_steps=1", "--figures.enabled=false"]
     assert main(["fit", *options, *more]) == 0
     return next(folder.rglob("config.yaml")).parent
 
@@ -71,7 +71,9 @@ def test_the_configuration_is_there_as_text(events: EventAccumulator, run: Path)
 
 def test_hyperparameters_stand_beside_the_final_figures(events: EventAccumulator) -> None:
     values = hyperparameters(events, "session_start_info").session_start_info.hparams
-    assert values["model.network.backbone.widen_factor"].number_value == 0.125
+    shown = {name: values[name].number_value for name in sorted(values)[:5]}
+    assert shown == {"Batch size": 4, "Epochs": 2, "Learning rate": 0.004, "Weight decay": 0, "Width": 0.125}
+    assert values["model.network.backbone.deepen_factor"].number_value == 0.167
     assert values["model.codec.input_size"].string_value == "[96, 128]"
     assert values["model.optimizer.class_path"].string_value == "torch.optim.AdamW"
     metrics = hyperparameters(events, "experiment").experiment.metric_infos

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -173,10 +174,11 @@ def test_worst_and_best_are_sorted_by_similarity_and_drawn_where_they_are(val_se
         expected = [f"OKS {evaluation.similarities[person]:.2f}\nimage {ids[person]}" for person in order]
         assert [axis.get_title() for axis in axes] == expected
     best = figures["best"].axes[0]
-    rings = np.asarray(best.collections[0].get_offsets())
+    links, rings = best.collections[:2]
+    assert isinstance(links, LineCollection)
     assert np.asarray(best.images[0].get_array()).tolist() == val_set[0].image.tolist()
-    ends = np.concatenate([np.stack(line.get_data(), axis=1) for line in best.lines])
-    nearest = np.linalg.norm(ends[:, None] - rings, axis=-1).min(axis=1)
+    ends = np.concatenate(links.get_segments())
+    nearest = np.linalg.norm(ends[:, None] - np.asarray(rings.get_offsets()), axis=-1).min(axis=1)
     assert np.median(nearest) < 1e-3, "predicted where it is true"
 
 

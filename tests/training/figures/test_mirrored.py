@@ -27,7 +27,7 @@ def points(figure: Figure) -> list[dict[tuple[float, float], str]]:
     names = {LEFT: "left", RIGHT: "right", MIDDLE: "middle"}
     sides = []
     for axis in figure.axes:
-        (marks,) = axis.collections
+        _, marks = axis.collections
         colors = [
             next(name for color, name in names.items() if same_color(color, tuple(face)))
             for face in np.asarray(marks.get_facecolor())
@@ -59,7 +59,7 @@ def test_the_crop_is_mirrored_and_the_person_is_the_best_labelled(grey_batch: Ma
     original, mirrored = (np.asarray(axis.images[0].get_array()) for axis in figure.axes)
     assert (original == batch.images[1].permute(1, 2, 0).numpy()).all()
     assert (mirrored == original[:, ::-1]).all()
-    (marks, _) = (axis.collections[0] for axis in figure.axes)
+    _, marks = figure.axes[0].collections
     assert np.isfinite(np.ma.filled(marks.get_offsets(), np.nan)).all(axis=1).sum() == 4
 
 
