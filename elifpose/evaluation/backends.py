@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from elifpose.evaluation import average_precision
 from elifpose.evaluation.average_precision import FIGURE_NAMES, precision_recall
 from elifpose.evaluation.matching import match
-from elifpose.evaluation.people import DetectedPeople, FloatArray, TruePeople
+from elifpose.evaluation.people import DetectedPeople, FloatArray, IntArray, TruePeople
 from elifpose.evaluation.settings import Evaluator
 from elifpose.utils.errors import ElifPoseError
 
@@ -67,59 +66,56 @@ def _by_hotcoco(people: _Json, found: _Json, sigmas: FloatArray) -> list[float]:
 
 
 def _coco(truth: TruePeople, detected: DetectedPeople) -> tuple[_Json, _Json]:
-    """Ground truth and detections as COCO has them; the images' ids are their positions.
+    """Ground truth and detections as COCO has them; the images' ids are their positions."""
+    images = [{"id": image} for image in range(len(truth.image_ids))]
+    common: _Json = {"images": images, "categories": [{"id": 1, "name": "person"}]}
+    people, found = _annotations(truth), _detections(detected, truth.images)
+    return {**common, "annotations": people}, {**common, "annotations": found}
 
-    Keypoints stay arrays, since lists of so many numbers take long to make and to read.
-    """
-    people = [
+
+def _annotations(truth: TruePeople) -> list[dict[str, Any]]:
+    """Ids begin at 1, since 0 is nobody's for pycocotools."""
+    columns = (truth.images, truth.boxes, truth.areas, truth.crowd.astype(np.int64), ~truth.ignored)
+    rows = zip(_flat(truth.keypoints, truth.labelled), *(column.tolist() for column in columns), strict=True)
+    return [
         {
-            "id": number,  # from 1, since 0 is nobody's for pycocotools
+            "id": number,
             "image_id": image,
             "category_id": 1,
             "keypoints": keypoints,
             "bbox": box,
             "area": area,
-            "iscrowd": int(crowd),
-            "num_keypoints": int(not ignored),
+            "iscrowd": crowd,
+            "num_keypoints": int(counts),
         }
-        for number, image, keypoints, box, area, crowd, ignored in zip(
-            range(1, len(truth.images) + 1),
-            truth.images.tolist(),
-            _flat(truth.keypoints, truth.labelled),
-            truth.boxes.tolist(),
-            truth.areas.tolist(),
-            truth.crowd.tolist(),
-            truth.ignored.tolist(),
-            strict=True,
-        )
+        for number, (keypoints, image, box, area, crowd, counts) in enumerate(rows, start=1)
     ]
-    # Only the scores' order counts, and unlike scores it is always a number.
+
+
+def _detections(detected: DetectedPeople, with_people: IntArray) -> list[dict[str, Any]]:
+    """Only the scores' order counts, and unlike scores it is always a number.
+
+    Keypoints in images without people are compared with nobody's, so they are left out: an evaluator takes longer to
+    read them than to evaluate.
+    """
     places = np.unique(-detected.scores, return_inverse=True)[1]
-    found = [
+    columns = (detected.images, np.isin(detected.images, with_people), detected.areas, -places.astype(np.float64))
+    flat = _flat(detected.keypoints, np.ones(detected.keypoints.shape[:2]))
+    rows = zip(flat, *(column.tolist() for column in columns), strict=True)
+    return [
         {
             "id": number,
             "image_id": image,
             "category_id": 1,
-            "keypoints": keypoints if compared else [],
+            "keypoints": keypoints if compared else (),
             "area": area,
-            "score": -float(place),
+            "score": score,
         }
-        for number, image, keypoints, compared, area, place in zip(
-            range(1, len(detected.images) + 1),
-            detected.images.tolist(),
-            _flat(detected.keypoints, np.ones(detected.keypoints.shape[:2])),
-            np.isin(detected.images, truth.images).tolist(),  # with anybody
-            detected.areas.tolist(),
-            places.tolist(),
-            strict=True,
-        )
+        for number, (keypoints, image, compared, area, score) in enumerate(rows, start=1)
     ]
-    images = [{"id": image} for image in range(len(truth.image_ids))]
-    common: _Json = {"images": images, "categories": [{"id": 1, "name": "person"}]}
-    return {**common, "annotations": people}, {**common, "annotations": found}
 
 
 def _flat(keypoints: FloatArray, visible: npt.ArrayLike) -> FloatArray:
-    """Triples x, y, v of ``(N, K, 2)`` and ``(N, K)``: ``(N, 3K)``."""
+    """Triples x, y, v of ``(N, K, 2)`` and ``(N, K)``: ``(N, 3K)``; lists of them would take long to make."""
     N, K, _ = keypoints.shape
     return np.dstack((keypoints, visible)).reshape(N, 3 * K)

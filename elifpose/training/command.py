@@ -142,7 +142,7 @@ class ElifPoseCLI(LightningCLI):
             )
             parser.add_argument(
                 "--results",
-                type=list[str],
+                type=str,
                 nargs="+",
                 help="Judge a COCO results file, or a run's folder, instead of a network; of two, the difference.",
             )

@@ -108,8 +108,10 @@ class ExponentialMovingAverage(WeightAveraging):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        if trainer.state.fn != "fit":
+            return  # the module chose its weights
         if self._average_model is not None:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
-        elif TRAINED_STATE in checkpoint and trainer.training:
+        elif TRAINED_STATE in checkpoint:
             # Averaging was switched off for the rest of the fit: go on with the trained weights, not their average.
             pl_module.load_state_dict(checkpoint[TRAINED_STATE])

@@ -75,11 +75,9 @@ class Report(Callback):
             console.print(table)
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
-            console.print(
-                f"Best checkpoint ({checkpoint.monitor} {checkpoint.best_model_score:.4f}):"
-                f" {_relative(checkpoint.best_model_path)}",
-                soft_wrap=True,
-            )
+            score = checkpoint.best_model_score
+            by = "" if score is None else f" ({checkpoint.monitor} {score:.4f})"
+            console.print(f"Best checkpoint{by}: {_relative(checkpoint.best_model_path)}", soft_wrap=True)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 console.print(f"Curves and figures: tensorboard --logdir {_relative(logger.log_dir)}", soft_wrap=True)

@@ -168,10 +168,12 @@ def test_a_finished_fit_is_validated_with_its_average(rendered: Path, tmp_path: 
     fit = trainer(tmp_path, ExponentialMovingAverage(momentum=0.1, gamma=4.0), seen, enable_checkpointing=False)
     model = module()
     fit.fit(model, data(rendered))
+    fit.save_checkpoint(tmp_path / "after.ckpt")
     of_fit, figures = seen.weights, seen.figures
-    fit.validate(model, data(rendered), verbose=False)
-    assert same(seen.weights, of_fit)
-    assert seen.figures == figures
+    for path in (None, tmp_path / "after.ckpt"):
+        fit.validate(model, data(rendered), ckpt_path=path, weights_only=True, verbose=False)
+        assert same(seen.weights, of_fit)
+        assert seen.figures == figures
 
 
 def test_no_fit_goes_on_from_weights_only(rendered: Path, tmp_path: Path) -> None:

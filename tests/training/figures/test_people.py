@@ -41,14 +41,16 @@ def test_predictions_are_coloured_lines_and_annotations_white_rings(grey_batch: 
 
 
 def test_unlabelled_keypoints_have_no_ring(grey_batch: MakeBatch) -> None:
-    batch = grey_batch(1)
-    weights = torch.zeros(1, 17)
-    weights[0, 3] = 1
-    (axis,) = people_figure(batch._replace(weights=weights), batch.keypoints_input, SKELETON).axes
-    rings = [collection for collection in axis.collections if isinstance(collection, PathCollection)]
-    assert rings
-    for ring in rings:
-        assert np.asarray(ring.get_offsets()).tolist() == batch.keypoints_input[:, 3].tolist()
+    batch = grey_batch(2)
+    weights = torch.zeros(2, 17)
+    for person, keypoint in enumerate((3, 8)):
+        weights[person, keypoint] = 1
+    axes = people_figure(batch._replace(weights=weights), batch.keypoints_input, SKELETON).axes
+    for person, keypoint in enumerate((3, 8)):
+        rings = [of for of in axes[person].collections if isinstance(of, PathCollection)]
+        assert rings
+        for ring in rings:
+            assert np.asarray(ring.get_offsets()).tolist() == [batch.keypoints_input[person, keypoint].tolist()]
 
 
 def test_keypoints_that_are_no_numbers_are_left_out(grey_batch: MakeBatch) -> None:
