@@ -15,7 +15,6 @@ import io
 import statistics
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from elifpose.evaluation import KeypointAP
-from elifpose.evaluation.settings import Evaluation, Evaluator
 from elifpose.structures import get_skeleton
 
 SKELETON = get_skeleton("coco17")
@@ -117,29 +115,25 @@ class Contest:
 
     def __init__(self, people: int, detections: int, seed: int) -> None:
         self.ground_truth, self.rows = random_set(people, detections, seed)
-        evaluators: list[Evaluator] = ["arrays", "hotcoco"] if find_spec("hotcoco") else ["arrays"]
-        self.metrics: dict[str, KeypointAP] = {}
-        for evaluator in evaluators:
-            metric = KeypointAP(SKELETON.sigmas, self.ground_truth, Evaluation(evaluator=evaluator))
-            metric.update(*self.rows)
-            self.metrics[f"KeypointAP.compute, {evaluator}"] = metric
-        self.results = next(iter(self.metrics.values())).results()
+        self.metric = KeypointAP(SKELETON.sigmas, self.ground_truth)
+        self.metric.update(*self.rows)
+        self.results = self.metric.results()
 
     def figures(self) -> dict[str, list[float]]:
         """Of everyone."""
-        computed = {name: [float(each) for each in of.compute().values()] for name, of in self.metrics.items()}
-        return {"pycocotools": statistics_of(*indexed(self.ground_truth, copy.deepcopy(self.results)))} | computed
+        return {
+            "pycocotools": statistics_of(*indexed(self.ground_truth, copy.deepcopy(self.results))),
+            "KeypointAP.compute": [float(each) for each in self.metric.compute().values()],
+        }
 
     def round(self) -> dict[str, float]:
         """Seconds of everyone, one after the other; nobody finds another's objects in memory."""
-        took = {
+        self.metric.update(*(values[:0] for values in self.rows))  # forgets the last result, adds nobody
+        return {
             "pycocotools": self._by_pycocotools(),
             "pycocotools, already loaded": self._by_pycocotools(loaded=True),
+            "KeypointAP.compute": seconds(self.metric.compute),
         }
-        for name, metric in self.metrics.items():
-            metric.update(*(values[:0] for values in self.rows))  # forgets the last result, adds nobody
-            took[name] = seconds(metric.compute)
-        return took
 
     def _by_pycocotools(self, loaded: bool = False) -> float:
         detections = copy.deepcopy(self.results)  # pycocotools writes into them

@@ -1,5 +1,7 @@
 """The command line, as a user would type it, on a few rendered people."""
 
+import csv
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +14,10 @@ import yaml
 
 from elifpose import __version__
 from elifpose.cli import build, main
+from elifpose.datasets.corruption import CORRUPTIONS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+LAST = "lightning_logs/version_0/checkpoints/last.ckpt"
 TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
 
 OVERLAYS = {
@@ -73,8 +77,8 @@ def test_a_fit_leaves_checkpoints_curves_and_figures(fitted: Path) -> None:
         tags["scalars"]
     )
     assert {"val/synthetic/AP", "val/synthetic/PCK@0.1", "val/synthetic/AUC", "val/PCK@0.1"} <= set(tags["scalars"])
-    figures_of_set = ("predictions", "simcc", "worst", "best", "errors", "keypoints", "reliability", "precision_recall")
-    assert set(tags["images"]) == {"train/mirrored", *(f"val/synthetic/{name}" for name in figures_of_set)}
+    drawn = ["predictions", "simcc", "worst", "best", "errors", "keypoints", "reliability", "precision_recall"]
+    assert set(tags["images"]) == {"train/mirrored", *(f"val/synthetic/{name}" for name in drawn)}
     assert any(tag.startswith("configuration") for tag in tags["tensors"])
 
 
@@ -82,7 +86,7 @@ def test_a_fit_leaves_checkpoints_curves_and_figures(fitted: Path) -> None:
 def test_a_checkpoint_validates_to_the_fits_last_figures(
     command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    checkpoint = fitted / LAST
     module, datamodule = build(options(rendered, tmp_path))
     trainer = pl.Trainer(
         accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, default_root_dir=tmp_path
@@ -98,15 +102,79 @@ def test_a_checkpoint_validates_to_the_fits_last_figures(
     assert figures(capsys.readouterr().out)
 
 
+def test_an_evaluation_writes_figures_keypoints_and_results(
+    fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", *options(rendered, tmp_path), "--ckpt_path", str(fitted / LAST), "--robustness"]) == 0
+    printed = capsys.readouterr().out
+    assert "synthetic, per keypoint" in printed
+    assert "Robustness" in printed
+    folder = tmp_path / "lightning_logs/version_0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["facts"]["checkpoint"] == str(fitted / LAST)
+    assert metrics["facts"]["weights"] == "averaged"
+    with (folder / "robustness.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["AP"]) == metrics["sets"]["synthetic"]["figures"]["AP"]
+    assert len(rows) == 1 + len(CORRUPTIONS)
+    results = str(folder / "synthetic_results.json")
+    assert main(["validate", *options(rendered, tmp_path), "--results", results, str(folder)]) == 0
+    assert "A and B are not distinguishable" in " ".join(capsys.readouterr().out.split())
+
+
+def test_predictions_say_where_they_are_from(fitted: Path, rendered: Path, tmp_path: Path) -> None:
+    more = ["--ckpt_path", str(fitted / LAST), "--weights=trained"]
+    assert main(["predict", *options(rendered, tmp_path), *more]) == 0
+    folder = tmp_path / "lightning_logs/version_0"
+    predictions = json.loads((folder / "synthetic_predictions.json").read_text())
+    assert predictions["info"]["checkpoint"] == str(fitted / LAST)
+    assert predictions["info"]["weights"] == "trained"
+    assert yaml.safe_load(predictions["info"]["config"])["model"]["skeleton"] == "halpe26"
+    assert len(predictions["annotations"]) == len(json.loads((folder / "synthetic_results.json").read_text())) == 9
+    assert (folder / "synthetic_predictions.csv").read_text().startswith("# keypoints in image pixels")
+
+
+def test_a_set_without_annotations_gives_a_file_to_submit(
+    fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = json.loads((rendered / "annotations/person_keypoints_val2017.json").read_text())
+    boxes = [
+        {key: of[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5} for of in truth["annotations"]
+    ]
+    del truth["annotations"]
+    (tmp_path / "images.json").write_text(json.dumps(truth))
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    more = ["--ckpt_path", str(fitted / LAST), f"--data.val.synthetic.annotations={tmp_path / 'images.json'}"]
+    more += [f"--data.boxes={tmp_path / 'boxes.json'}"]
+    assert main(["test", *options(rendered, tmp_path), *more]) == 0
+    assert "nobody is annotated" in capsys.readouterr().out
+    results = json.loads((tmp_path / "lightning_logs/version_0/synthetic_results.json").read_text())
+    assert 0 < len(results) <= len(boxes)
+    assert main(["validate", *options(rendered, tmp_path), *more]) == 1
+    assert "images.json" in capsys.readouterr().err
+
+
+def test_the_command_line_wins_over_the_checkpoint(
+    fitted: Path, rendered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = ["--ckpt_path", str(fitted / LAST), "--model.optimizer.init_args.lr=0.5", "--trainer.max_epochs=2"]
+    assert main(["fit", *options(rendered, tmp_path), *more, "--model.codec.sigma=[5.0,5.0]"]) == 0
+    assert "learning rate: 0.5 (the checkpoint had 0.004)" in caplog.text
+    assert "codec.sigma: [5.0, 5.0] (the checkpoint had [6.0, 7.0])" in caplog.text
+    (resumed,) = tmp_path.rglob("last.ckpt")
+    groups = torch.load(resumed, weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert all(group["initial_lr"] == 0.5 for group in groups)
+
+
 def test_the_average_is_validated_and_saved(fitted: Path) -> None:
-    checkpoint = torch.load(fitted / "lightning_logs/version_0/checkpoints/last.ckpt", weights_only=True)
+    checkpoint = torch.load(fitted / LAST, weights_only=True)
     averaged, trained = checkpoint["state_dict"], checkpoint["current_model_state"]
     assert averaged.keys() == trained.keys()
     assert any(not torch.equal(averaged[name], trained[name]) for name in averaged)
 
 
 def test_a_fit_goes_on_from_its_last_checkpoint(fitted: Path, rendered: Path, tmp_path: Path) -> None:
-    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    checkpoint = fitted / LAST
     more = ["--trainer.max_epochs", "2", "--ckpt_path", str(checkpoint)]
     assert main(["fit", *options(rendered, tmp_path), *more]) == 0
     (resumed,) = tmp_path.rglob("last.ckpt")
@@ -139,7 +207,7 @@ def test_two_processes_fit_and_measure_as_one(rendered: Path, tmp_path: Path) ->
 
 
 def test_new_fits_start_from_weights(fitted: Path, rendered: Path, tmp_path: Path) -> None:
-    checkpoint = fitted / "lightning_logs/version_0/checkpoints/last.ckpt"
+    checkpoint = fitted / LAST
     run = ["--trainer.fast_dev_run", "1", "--model.init_from", str(checkpoint)]
     assert main(["fit", *options(rendered, tmp_path), *run]) == 0
 
@@ -208,6 +276,34 @@ def test_mistakes_are_told_in_a_sentence(
     change: list[str], expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["fit", *options(rendered, tmp_path), *change]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("elifpose: error: ")
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ([], "needs trained weights"),
+        (["--ckpt_path", "best"], "no run in"),
+        (["--results", "nothing.json"], "no file nothing.json"),
+        (["--results", __file__], "not valid JSON"),
+        (["--ckpt_path", "FITTED", "--model.network.backbone.widen_factor=0.25"], "widen_factor: 0.25"),
+        (["--ckpt_path", "FITTED", "--data.boxes=nothing.json"], "nothing.json"),
+        (["--ckpt_path", "FITTED", "--model.evaluation.nme=[nose,tail]"], "no keypoint tail"),
+        (["--ckpt_path", "FITTED", "--trainer.enable_checkpointing=false"], "save_top_k=0"),
+    ],
+)
+def test_mistakes_in_an_evaluation_are_told_in_a_sentence(
+    change: list[str],
+    expected: str,
+    fitted: Path,
+    rendered: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change = [str(fitted / LAST) if word == "FITTED" else word for word in change]
+    assert main(["validate", *options(rendered, tmp_path), *change]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("elifpose: error: ")
     assert expected in message

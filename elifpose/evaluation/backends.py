@@ -12,7 +12,6 @@ from elifpose.evaluation.average_precision import FIGURE_NAMES, precision_recall
 from elifpose.evaluation.matching import match
 from elifpose.evaluation.people import DetectedPeople, FloatArray, IntArray, TruePeople
 from elifpose.evaluation.settings import Evaluator
-from elifpose.utils.errors import ElifPoseError
 
 _Json = dict[str, list[dict[str, Any]]]
 
@@ -20,16 +19,10 @@ _Json = dict[str, list[dict[str, Any]]]
 def figures_by(
     evaluator: Evaluator, truth: TruePeople, detected: DetectedPeople, sigmas: FloatArray
 ) -> dict[str, float]:
-    """COCO's ten figures by `FIGURE_NAMES`; −1 over nobody.
-
-    Raises:
-        ElifPoseError: If the evaluator is not installed.
-    """
+    """COCO's ten figures by `FIGURE_NAMES`; −1 over nobody."""
     if evaluator == "arrays":
         return average_precision.figures(precision_recall(match(truth, detected, sigmas)))
-    jsons = _coco(truth, detected)
-    statistics = (_by_pycocotools if evaluator == "pycocotools" else _by_hotcoco)(*jsons, sigmas)
-    return dict(zip(FIGURE_NAMES, statistics, strict=True))
+    return dict(zip(FIGURE_NAMES, _by_pycocotools(*_coco(truth, detected), sigmas), strict=True))
 
 
 def _by_pycocotools(people: _Json, found: _Json, sigmas: FloatArray) -> list[float]:
@@ -46,22 +39,6 @@ def _by_pycocotools(people: _Json, found: _Json, sigmas: FloatArray) -> list[flo
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return [float(figure) for figure in evaluation.stats]
-
-
-def _by_hotcoco(people: _Json, found: _Json, sigmas: FloatArray) -> list[float]:
-    try:
-        import hotcoco
-    except ImportError as error:
-        raise ElifPoseError(
-            "model.evaluation: the evaluator 'hotcoco' is not installed: pip install 'elifpose[hotcoco]', or choose "
-            "'arrays', which gives the same figures"
-        ) from error
-    evaluation = hotcoco.COCOeval(hotcoco.COCO(people), hotcoco.COCO(found), "keypoints")
-    evaluation.params.kpt_oks_sigmas = sigmas.tolist()
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summary_lines()
     return [float(figure) for figure in evaluation.stats]
 
 

@@ -48,8 +48,7 @@ def coco_keypoint_figures(
 
     Raises:
         ElifPoseError: If an annotation or detection has another number of keypoints than there are sigmas, an
-            annotation has no box, a detection is for an image that the ground truth does not list, or the evaluator
-            is not installed.
+            annotation has no box, or a detection is for an image that the ground truth does not list.
     """
     constants = np.asarray(get_skeleton("coco17").sigmas if sigmas is None else sigmas, dtype=np.float64)
     annotations = ground_truth.get("annotations", ())

@@ -45,7 +45,9 @@ class _Pairs(NamedTuple):
     detections: IntArray
     """``(P,)``, positions among the detections that count, ascending."""
     persons: IntArray
+    """``(P,)``, positions in `TruePeople`."""
     similarities: FloatArray
+    """``(P,)``."""
 
 
 def match(truth: TruePeople, detected: DetectedPeople, sigmas: FloatArray) -> Matches:
@@ -62,8 +64,7 @@ def match(truth: TruePeople, detected: DetectedPeople, sigmas: FloatArray) -> Ma
     """
     rows, ranks = _by_image_and_rank(detected)
     pairs, similarities = _similar_pairs(truth, detected, rows, sigmas)
-    outside = _outside(truth.areas)
-    ignored_people = truth.ignored | outside
+    ignored_people = truth.ignored | _outside(truth.areas)
     persons = _assign(pairs, ranks, truth.crowd, ignored_people)
 
     order = np.argsort(-detected.scores[rows], kind="stable")

@@ -9,7 +9,7 @@ PersonScore = Literal["bbox", "keypoint", "bbox_keypoint", "bbox_rle"]
 """What a detected person's score is made of; `elifpose.evaluation.scores` has the formulas."""
 Suppression = Literal["none", "hard", "soft"]
 """What happens to detections that resemble a better one of the same image."""
-Evaluator = Literal["arrays", "pycocotools", "hotcoco"]
+Evaluator = Literal["arrays", "pycocotools"]
 """Who computes average precision; the figures are the same."""
 
 
@@ -29,8 +29,8 @@ class Evaluation:
         nme: Two keypoints by whose true distance the normalised mean error is divided, such as
             ``[left_shoulder, right_hip]``; the larger side of the person's box if null.
         pck: Thresholds of PCK, as shares of the box's larger side.
-        evaluator: Who computes average precision, to the same figures: ElifPose's own ``arrays``, ``pycocotools``
-            or ``hotcoco`` (``pip install 'elifpose[hotcoco]'``).
+        evaluator: Who computes average precision, to the same figures: ElifPose's own ``arrays`` or the slower
+            ``pycocotools``.
 
     Raises:
         ElifPoseError: If a threshold is out of its range, a word is none of those above, or ``nme`` does not name two

@@ -184,8 +184,8 @@ class ElifPoseCLI(LightningCLI):
         rows = measure_robustness(self.trainer, self.model, self.datamodule)
         folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)
         if self.trainer.is_global_zero:
-            Console().print(robustness_table(rows))
-            write_files(folder, {"robustness.csv": robustness_csv(rows)})
+            (path,) = write_files(folder, {"robustness.csv": robustness_csv(rows)})
+            Console().print(robustness_table(rows), f"Written: {path}", soft_wrap=True)
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

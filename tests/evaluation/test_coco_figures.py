@@ -1,14 +1,21 @@
+import contextlib
 import copy
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from elifpose.evaluation import FIGURE_NAMES, coco_keypoint_figures
+from elifpose.evaluation.settings import Evaluator
 from elifpose.structures import get_skeleton
 from elifpose.utils.errors import ElifPoseError
+
+EVALUATORS: list[Evaluator] = ["arrays", "pycocotools"]
 
 LARGE = [10.0, 20.0, 100.0, 200.0]
 """A box whose 0.53-fold area is in COCO's range (L)."""
@@ -32,7 +39,12 @@ def truth(*annotations: dict[str, Any], images: int = 1) -> dict[str, Any]:
 
 
 def figures(ground_truth: dict[str, Any], *detections: dict[str, Any]) -> dict[str, float]:
-    return dict(zip(FIGURE_NAMES, coco_keypoint_figures(ground_truth, list(detections)), strict=True))
+    """On which all evaluators agree."""
+    found, *others = (
+        coco_keypoint_figures(ground_truth, list(detections), evaluator=evaluator) for evaluator in EVALUATORS
+    )
+    assert all(other == pytest.approx(found, abs=1e-12) for other in others)
+    return dict(zip(FIGURE_NAMES, found, strict=True))
 
 
 def without(ground_truth: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -43,16 +55,50 @@ def without(ground_truth: dict[str, Any], *keys: str) -> dict[str, Any]:
     return ground_truth | {"annotations": annotations}
 
 
-def test_equals_the_stored_pairs(shared: Path) -> None:
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_equals_the_stored_pairs(evaluator: Evaluator, shared: Path) -> None:
     folder = shared / "samples/metric_pairs"
     pairs = json.loads((folder / "expected.json").read_text())
     assert pairs
     for pair in pairs.values():
         ground_truth, detections = (json.loads((folder / pair[key]).read_text()) for key in ("gt", "dt"))
         before = copy.deepcopy((ground_truth, detections))
-        found = coco_keypoint_figures(ground_truth, detections, get_skeleton("coco17").sigmas)
+        found = coco_keypoint_figures(ground_truth, detections, get_skeleton("coco17").sigmas, evaluator)
         assert found == pytest.approx(pair["stats"], abs=1e-9)
         assert (ground_truth, detections) == before
+
+
+def by_plain_pycocotools(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> list[float]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = copy.deepcopy(ground_truth)
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(copy.deepcopy(detections)), "keypoints")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(figure) for figure in evaluation.stats]
+
+
+@pytest.mark.parametrize("categories", [1, 3])
+def test_equals_plain_pycocotools_with_any_number_of_categories(categories: int) -> None:
+    rng = np.random.default_rng(0)
+    boxes = np.concatenate((rng.uniform(0, 200, (60, 2)), rng.uniform(20, 200, (60, 2))), axis=1).tolist()
+    of = [{"image_id": int(rng.integers(1, 9)), "category_id": int(rng.integers(1, 3))} for _ in boxes]
+    if categories == 1:
+        of = [each | {"category_id": 1} for each in of]
+    people = [
+        person(box, bbox=box, area=box[2] * box[3] / 2, iscrowd=int(rng.random() < 0.1), **each)
+        for box, each in zip(boxes, of, strict=True)
+    ]
+    ground_truth = truth(*people, images=8) | {"categories": [{"id": number + 1} for number in range(categories)]}
+    detections = [
+        person(box, shift=float(shift), score=float(score), **each)
+        for box, each, shift, score in zip(boxes, of, rng.normal(0, 9, 60), rng.random(60), strict=True)
+    ]
+    expected = by_plain_pycocotools(ground_truth, detections)
+    assert 0.05 < min(expected) < max(expected) < 0.95
+    assert coco_keypoint_figures(ground_truth, detections) == pytest.approx(expected, abs=1e-9)
 
 
 def test_right_people_are_found_completely() -> None:

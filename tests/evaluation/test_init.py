@@ -33,3 +33,14 @@ def test_public_names_are_there(name: str) -> None:
 def test_other_names_are_not() -> None:
     with pytest.raises(AttributeError, match=r"'elifpose.evaluation' has no attribute 'keypoint_app'"):
         _ = elifpose.evaluation.keypoint_app  # type: ignore[attr-defined]
+
+
+def test_average_precision_on_arrays_needs_no_pycocotools() -> None:
+    script = """
+import sys
+sys.modules["pycocotools"] = None
+from elifpose.evaluation import coco_keypoint_figures
+assert coco_keypoint_figures({"images": []}, []) == [-1.0] * 10
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
+import contextlib
 import copy
+import io
 import json
 import pickle
 from pathlib import Path
@@ -7,12 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from elifpose.evaluation import FIGURE_NAMES, KeypointAP, coco_keypoint_figures
-from elifpose.evaluation.keypoint_ap import person_scores
+from elifpose.evaluation.settings import Evaluation, Evaluator, PersonScore
 from elifpose.utils.errors import ElifPoseError
 
+EVALUATORS: list[Evaluator] = ["arrays", "pycocotools"]
 COCO_NAMES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
 
 
@@ -24,8 +29,8 @@ class Case(NamedTuple):
     detections: tuple[Tensor, ...]
     expected: dict[str, dict[str, float]]
 
-    def metric(self) -> KeypointAP:
-        return KeypointAP(self.sigmas, self.ground_truth)
+    def metric(self, settings: Evaluation = Evaluation(), from_detector: bool = False) -> KeypointAP:  # noqa: B008
+        return KeypointAP(self.sigmas, self.ground_truth, settings, from_detector)
 
 
 @pytest.fixture(params=[17, 26])
@@ -56,16 +61,89 @@ def test_equals_the_stored_figures(case: Case) -> None:
     assert sum(result["score"] for result in results) == pytest.approx(expected["score_sum"], abs=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["bbox", "keypoint", "bbox_rle"])
-def test_other_scores_equal_the_stored_figures(case: Case, mode: str) -> None:
-    metric = case.metric()
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_whoever_computes_gives_the_stored_figures(case: Case, evaluator: Evaluator) -> None:
+    metric = case.metric(Evaluation(evaluator=evaluator))
     metric.update(*case.detections)
-    order = np.lexsort((case.detections[4].numpy(), case.detections[3].numpy()))
-    keypoint, box = (values.double()[order] for values in case.detections[1:3])
-    scores = {"bbox": box, "keypoint": keypoint.mean(1), "bbox_rle": box + keypoint.mean(1) + keypoint.amax(1)}[mode]
-    detections = [result | {"score": score} for result, score in zip(metric.results(), scores.tolist(), strict=True)]
-    figures = coco_keypoint_figures(case.ground_truth, detections, case.sigmas)
-    assert figures == pytest.approx(stored_figures(case.expected[f"{mode}/none@0.9"]), abs=1e-9)
+    figures = [float(figure) for figure in metric.compute().values()]
+    assert figures == pytest.approx(stored_figures(case.expected["bbox_keypoint/none@0.9"]), abs=1e-9)
+
+
+@pytest.mark.parametrize("score", ["bbox", "keypoint", "bbox_keypoint", "bbox_rle"])
+@pytest.mark.parametrize("threshold", [0.5, 0.9])
+def test_scores_and_suppression_equal_the_stored_figures(case: Case, score: PersonScore, threshold: float) -> None:
+    settings = Evaluation(score=score, nms_threshold=threshold)
+    for from_detector, name in ((True, f"{score}/oks_nms@{threshold}"), (False, f"{score}/none@0.9")):
+        metric = case.metric(settings, from_detector)
+        metric.update(*case.detections)
+        figures = [float(figure) for figure in metric.compute().values()]
+        assert figures == pytest.approx(stored_figures(case.expected[name]), abs=1e-9)
+        assert len(metric.results()) == case.expected[name]["n_kept"]
+
+
+def without(ground_truth: dict[str, Any], *keys: str) -> dict[str, Any]:
+    annotations = [
+        {key: value for key, value in annotation.items() if key not in keys}
+        for annotation in ground_truth["annotations"]
+    ]
+    return ground_truth | {"annotations": annotations}
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_ids_do_not_matter(case: Case, evaluator: Evaluator) -> None:
+    for ids in (0, 10**9):  # all others count on from here
+        annotations = [each | {"id": ids + i} for i, each in enumerate(case.ground_truth["annotations"])]
+        ground_truth = case.ground_truth | {"annotations": annotations}
+        metric = KeypointAP(case.sigmas, ground_truth, Evaluation(evaluator=evaluator))
+        metric.update(*case.detections)
+        figures = [float(figure) for figure in metric.compute().values()]
+        assert figures == pytest.approx(stored_figures(case.expected["bbox_keypoint/none@0.9"]), abs=1e-9)
+
+
+@pytest.mark.parametrize("keys", [("num_keypoints",), ("area",), ("id", "area", "num_keypoints", "iscrowd")])
+def test_missing_fields_give_what_pycocotools_gives_with_them(case: Case, keys: tuple[str, ...]) -> None:
+    complete = []
+    for annotation in case.ground_truth["annotations"]:
+        filled = {"num_keypoints": sum(v > 0 for v in annotation["keypoints"][2::3]), "iscrowd": 0}
+        filled["area"] = 0.53 * annotation["bbox"][2] * annotation["bbox"][3]
+        complete.append(annotation | {key: value for key, value in filled.items() if key in keys})
+    metric = KeypointAP(case.sigmas, without(case.ground_truth, *keys))
+    metric.update(*case.detections)
+    assert [float(figure) for figure in metric.compute().values()] == pytest.approx(
+        by_plain_pycocotools(case, complete, metric.results()), abs=1e-9
+    )
+
+
+def test_scores_of_0_and_crowds_give_what_pycocotools_gives(case: Case) -> None:
+    annotations = [each | {"iscrowd": int(i % 3 == 0)} for i, each in enumerate(case.ground_truth["annotations"])]
+    metric = KeypointAP(case.sigmas, case.ground_truth | {"annotations": annotations})
+    metric.update(case.detections[0], case.detections[1] * 0, *case.detections[2:])
+    results = metric.results()
+    assert {result["score"] for result in results} == {0}
+    figures = [float(figure) for figure in metric.compute().values()]
+    assert 0.05 < figures[0] < 0.95
+    assert figures == pytest.approx(by_plain_pycocotools(case, annotations, results), abs=1e-9)
+
+
+def by_plain_pycocotools(case: Case, annotations: list[dict[str, Any]], results: list[dict[str, Any]]) -> list[float]:
+    """By a JSON with these annotations and `COCO.loadRes`."""
+    numbered = [each | {"id": number} for number, each in enumerate(annotations, start=1)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = case.ground_truth | {"annotations": numbered, "categories": [{"id": 1}]}
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(copy.deepcopy(results)), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(case.sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(figure) for figure in evaluation.stats]
+
+
+def test_nobody_annotated_gives_minus_1(case: Case) -> None:
+    metric = KeypointAP(case.sigmas, case.ground_truth | {"annotations": []})
+    metric.update(*case.detections)
+    assert {float(figure) for figure in metric.compute().values()} == {-1}
 
 
 def test_order_batches_and_repetitions_do_not_matter(case: Case) -> None:
@@ -96,13 +174,6 @@ def test_nobody_detected_gives_0(case: Case) -> None:
     metric.update(*(values[:0] for values in case.detections))
     assert metric.results() == []
     assert metric.compute()["AP"] == 0
-
-
-def test_score_is_the_box_score_times_the_mean_above_the_threshold() -> None:
-    keypoint_scores = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.0, 0.1, 0.2, 0.2], [1.0, 1.0, 0.0, 1.0]])
-    scores = person_scores(keypoint_scores, torch.tensor([0.5, 1.0, 0.25]), 0.2)
-    assert scores.tolist() == pytest.approx([0.5 * 0.5, 0.0, 0.25], abs=1e-7)
-    assert scores.dtype == torch.float64
 
 
 def test_results_are_a_coco_json_with_the_same_figures(case: Case) -> None:
@@ -161,3 +232,11 @@ def test_what_does_not_fit_is_named_at_once(case: Case) -> None:
     annotation = case.ground_truth["annotations"][0] | {"id": 77, "category_id": 3}
     with pytest.raises(ElifPoseError, match=r"annotation 77 of image \d+ has category 3, not 1 \(person\)"):
         KeypointAP(case.sigmas, case.ground_truth | {"annotations": [annotation]})
+
+
+def test_a_detection_of_an_image_that_is_not_listed_is_named(case: Case) -> None:
+    metric = case.metric()
+    keypoints, scores, box_scores = (values[:1] for values in case.detections[:3])
+    metric.update(keypoints, scores, box_scores, torch.tensor([987]), torch.tensor([0]))
+    with pytest.raises(ElifPoseError, match="a detection is for image 987, which the ground truth does not list"):
+        metric.compute()

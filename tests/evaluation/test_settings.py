@@ -16,7 +16,7 @@ from elifpose.utils.errors import ElifPoseError
         ("pck", (0.1, 0.0), "one or more shares above 0"),
         ("score", "box", "give one of bbox, keypoint, bbox_keypoint, bbox_rle"),
         ("nms", "oks", "give one of none, hard, soft"),
-        ("evaluator", "coco", "give one of arrays, pycocotools, hotcoco"),
+        ("evaluator", "coco", "give one of arrays, pycocotools"),
         ("nme", ("nose",), "the names of two keypoints"),
         ("nme", ("nose", "nose"), "the names of two keypoints"),
     ],
