@@ -15,7 +15,6 @@ from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead, load_network
 from elifpose.structures import PoseBatch
 from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks import ExponentialMovingAverage
-from elifpose.training.evaluators import mean_over_sets
 from elifpose.utils.errors import ElifPoseError
 
 SIZE = (64, 64)
@@ -69,13 +68,6 @@ def test_the_logged_loss_is_that_of_dense_targets(rendered: Path, tmp_path: Path
     weights = batch.weights * torch.tensor(model.skeleton.joint_weights)
     expected = KLDiscretLoss()(*before(batch.images), model.codec.encode(batch.keypoints_input, weights))
     torch.testing.assert_close(loss, expected)
-
-
-def test_means_over_sets_leave_out_what_was_not_measured() -> None:
-    first = {"AP": 0.2, "AP(M)": -1.0, "EPE": -1.0}
-    second = {"AP": 0.6, "AP(M)": 0.5, "EPE": -1.0}
-    assert mean_over_sets([first, second]) == pytest.approx({"AP": 0.4, "AP(M)": 0.5, "EPE": -1.0})
-    assert mean_over_sets([first]) == first
 
 
 def test_a_checkpoint_gives_the_module_back_without_its_configuration(rendered: Path, tmp_path: Path) -> None:
