@@ -37,8 +37,8 @@ def test_a_missing_package_says_how_to_install_it(
 @pytest.mark.parametrize("sixteen", [(), ("head.gau",)])
 def test_every_convolution_runs_in_integers(network: PoseEstimator, tmp_path: Path, sixteen: tuple[str, ...]) -> None:
     import numpy as np
-    import onnx
-    import onnxruntime
+    import onnx  # type: ignore[import-not-found, unused-ignore]
+    import onnxruntime  # type: ignore[import-not-found, unused-ignore]
 
     images = torch.randint(0, 256, (3, 3, 96, 64), generator=torch.Generator().manual_seed(0)).float()
     prepare(network, QuantizationSpec(sixteen_bit_layers=sixteen))

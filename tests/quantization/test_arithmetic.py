@@ -37,8 +37,8 @@ def test_values_and_gradients_are_pytorchs(scale: float, zero_point: float) -> N
     expected = torch.fake_quantize_per_tensor_affine(native, scale, int(zero_point), 0, 255)
     torch.testing.assert_close(out, expected, rtol=0, atol=0)
     weights = torch.randn_like(X)
-    (out * weights).sum().backward()
-    (expected * weights).sum().backward()
+    (out * weights).sum().backward()  # type: ignore[no-untyped-call]
+    (expected * weights).sum().backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(ours.grad, native.grad, rtol=0, atol=0)
 
 
@@ -59,7 +59,7 @@ def test_16_bits_change_a_bfloat16_value_by_its_own_precision_alone() -> None:
     x = X.bfloat16().requires_grad_()
     scale, zero_point = affine_parameters(torch.tensor(-3.0), torch.tensor(5.0), 16)
     out = fake_quantize(x, scale, zero_point, 16)
-    out.sum().backward()
+    out.sum().backward()  # type: ignore[no-untyped-call]
     assert out.dtype == torch.bfloat16
     torch.testing.assert_close(out, x, rtol=2**-8, atol=float(scale))
     assert torch.equal(x.grad, torch.ones_like(x))  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def test_weights_scales_follow_factors_of_a_channel() -> None:
 def test_gradients_pass_weights_unchanged() -> None:
     weight = torch.randn(4, 3).requires_grad_()
     gradient = torch.randn(4, 3)
-    fake_quantize_weight(weight, 8).backward(gradient)
+    fake_quantize_weight(weight, 8).backward(gradient)  # type: ignore[no-untyped-call]
     assert torch.equal(weight.grad, gradient)  # type: ignore[arg-type]
 
 
@@ -99,7 +99,7 @@ def test_learned_steps_have_the_gradients_of_the_paper() -> None:
     log_scale = torch.tensor(math.log(scale)).requires_grad_()
     offset = torch.tensor(zero_point + 0.3).requires_grad_()  # rounds to 5
     gradient = torch.randn(4, 50)
-    fake_quantize_learned(x, log_scale, offset, bits).backward(gradient)
+    fake_quantize_learned(x, log_scale, offset, bits).backward(gradient)  # type: ignore[no-untyped-call]
 
     of_scale = of_offset = 0.0
     for value, g in zip(x.detach().flatten().tolist(), gradient.flatten().tolist(), strict=True):
@@ -120,6 +120,6 @@ def test_learned_steps_round_as_fixed_ones_do() -> None:
     scale = torch.tensor(0.02)
     out = fake_quantize_learned(x[None], scale.log(), torch.tensor(100.0), 8)
     torch.testing.assert_close(out[0], fake_quantize(X, scale.log().exp(), torch.tensor(100.0), 8), rtol=0, atol=0)
-    out.sum().backward()
+    out.sum().backward()  # type: ignore[no-untyped-call]
     in_range = (X / 0.02).round().add(100).clamp(0, 255) == (X / 0.02).round().add(100)
     assert torch.equal(x.grad, in_range.float())  # type: ignore[arg-type]

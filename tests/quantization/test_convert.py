@@ -33,7 +33,8 @@ class Affine(NamedTuple):
         return cls(scale, int(np.rint(-low / scale)))
 
     def codes(self, values: Floats) -> Codes:
-        return np.clip(np.rint(values / self.scale) + self.zero, 0, 255).astype(np.int64)
+        codes: Codes = np.clip(np.rint(values / self.scale) + self.zero, 0, 255).astype(np.int64)
+        return codes
 
 
 def _int8_weight(weight: Floats) -> tuple[Codes, Floats]:
@@ -122,11 +123,11 @@ def test_convolution_norm_and_activation(groups: int, side: int, stride: int, ac
     sums = _accumulate(of_input.codes(_array(x)[0]) - of_input.zero, weight, stride, groups)
     steps = of_input.scale * weight_scales
     bias = np.rint(offset / steps).astype(np.int64)  # as runtimes hold it
-    values = (sums + bias.reshape(-1, 1, 1)) * steps.reshape(-1, 1, 1)
+    values: Floats = (sums + bias.reshape(-1, 1, 1)) * steps.reshape(-1, 1, 1)
     of_output = Affine.of(activated)
     if activation != "ReLU":
         inner = Affine.of(normed)
-        values = (inner.codes(values) - inner.zero) * inner.scale
+        values = np.asarray((inner.codes(values) - inner.zero) * inner.scale, dtype=np.float64)
         function = {"SiLU": nn.SiLU(), "Hardswish": nn.Hardswish()}[activation]
         values = _array(function(torch.from_numpy(values)))
     _assert_within_a_step(of_output.codes(values), _both(module, x), of_output)

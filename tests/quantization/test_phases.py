@@ -41,7 +41,9 @@ def test_calibration_takes_ranges_of_the_float_network_and_changes_nothing_else(
     network: PoseEstimator, images: Tensor
 ) -> None:
     seen: list[Tensor] = []
-    network.backbone.stem[1].conv.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].detach()))  # type: ignore[index]
+    network.get_submodule("backbone.stem.1").register_forward_pre_hook(
+        lambda _module, inputs: seen.append(inputs[0].detach())
+    )
     network(images)
     network.train().head.eval()
     prepare(network)
@@ -90,8 +92,8 @@ def test_freeze_fixes_ranges_and_norms_but_not_weights(network: PoseEstimator, i
     network(images)[0].square().sum().backward()
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
     assert network.training
-    assert network.backbone.stem[0].conv.weight.grad is not None  # type: ignore[index]
-    assert network.backbone.stem[0].bn.weight.grad is not None  # type: ignore[index]
+    assert network.get_parameter("backbone.stem.0.conv.weight").grad is not None
+    assert network.get_parameter("backbone.stem.0.bn.weight").grad is not None
 
 
 def test_every_parameter_gets_a_gradient(network: PoseEstimator, images: Tensor) -> None:
@@ -120,10 +122,10 @@ def test_values_that_are_not_finite_name_the_layer(
     network: PoseEstimator, images: Tensor, value: float, observer: str
 ) -> None:
     prepare(network, QuantizationSpec(observer=observer))  # type: ignore[arg-type]
-    network.backbone.stem[1].bn.bias.data[0] = value  # type: ignore[index]
+    network.get_parameter("backbone.stem.1.bn.bias").data[0] = value
     with pytest.raises(ElifPoseError, match=r"backbone\.stem\.1\.inner_point"):
         calibrate(network, [images])
-    network.backbone.stem[1].bn.bias.data[0] = 0.0  # type: ignore[index]
+    network.get_parameter("backbone.stem.1.bn.bias").data[0] = 0.0
     calibrate(network, [images])  # recovers
 
 

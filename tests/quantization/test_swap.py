@@ -60,7 +60,7 @@ def test_the_first_optimizer_step_after_insertion_uses_the_state_from_before(
     _step(network, images)
     optimizer.step()
     prepare(network)
-    weight = network.backbone.stem[0].conv.weight  # type: ignore[index]
+    weight = network.get_parameter("backbone.stem.0.conv.weight")
     before = weight.detach().clone()
     optimizer.zero_grad()
     _step(network, images)
@@ -87,14 +87,14 @@ def test_unprepare_gives_the_float_network_back(network: PoseEstimator, images: 
 
 
 def test_the_report_counts_what_is_float_and_what_cannot_be_quantized(network: PoseEstimator) -> None:
-    network.neck.extra = nn.ConvTranspose2d(4, 4, 2)  # type: ignore[union-attr, assignment]
+    network.add_module("extra", nn.ConvTranspose2d(4, 4, 2))
     report = prepare(network, QuantizationSpec(float_layers=("head.cls_*", "backbone.stem.0")))
-    assert report.unsupported == ("neck.extra (ConvTranspose2d)",)
+    assert report.unsupported == ("extra (ConvTranspose2d)",)
     assert "head.cls_x" in report.kept_float
     assert type(network.head.cls_x) is nn.Linear
     assert "backbone.stem.1.conv" in report.swapped
     assert not set(report.swapped) & set(report.kept_float)
-    assert "5 kept float; not supported, so float: neck.extra (ConvTranspose2d)" in str(report)
+    assert "5 kept float; not supported, so float: extra (ConvTranspose2d)" in str(report)
 
 
 def test_a_network_of_this_package_is_supported_throughout(network: PoseEstimator) -> None:
