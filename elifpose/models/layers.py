@@ -2,8 +2,8 @@
 
 The names of submodules are those of the published RTMPose and RTMDet weights and must not change. Feature maps are
 ``(N, C, H, W)`` float. Activation functions work out of place: an in-place SiLU keeps a copy of its input for the
-backward pass, so it saves nothing. Every sum, product and concatenation of two maps is one statement of its own,
-which is where a quantizer places its observers.
+backward pass, so it saves nothing. A :class:`QuantPoint` marks each result that a quantized network holds in few
+bits: after every activation, sum, product, concatenation, mean and norm.
 
 Convolutions start as PyTorch has them, uniform Kaiming with a = √5, which is also what the published recipe uses.
 """
@@ -23,8 +23,20 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {"SiLU": nn.SiLU, "ReLU": nn.Re
 """The module behind each name."""
 
 
+class QuantPoint(nn.Identity):
+    """Marks a tensor that a quantized network holds in few bits; in a float network it does nothing.
+
+    It has no weights, so that names in checkpoints do not depend on it. A layer calls each of its points exactly
+    once. A point named ``<layer>_point`` belongs to the linear layer or convolution of that name beside it, or to
+    the last one in a sequence of that name.
+    """
+
+
 class ConvBNAct(nn.Module):
     """Convolution without bias, batch normalisation, activation; padded so that stride 1 keeps the map's size.
+
+    ReLU is part of the integer convolution before it: what it cuts off, an unsigned 8-bit number cannot hold. Before
+    any other activation the normalised map is a point of its own, as integer convolutions end in integers.
 
     Args:
         in_channels: Channels of the input map.
@@ -49,10 +61,12 @@ class ConvBNAct(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out_channels)
         self.activate = ACTIVATIONS[activation]()
+        self.inner_point = nn.Identity() if activation == "ReLU" else QuantPoint()
+        self.point = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
-        out: Tensor = self.activate(self.bn(self.conv(x)))
+        out: Tensor = self.point(self.activate(self.inner_point(self.bn(self.conv(x)))))
         return out
 
 
@@ -111,14 +125,19 @@ class ChannelAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
+        self.pool_point = QuantPoint()
         self.fc = nn.Conv2d(channels, channels, 1)
+        self.fc_point = QuantPoint()
         self.gate = nn.Hardsigmoid()
+        self.gate_point = QuantPoint()
+        self.point = QuantPoint()
         nn.init.zeros_(self.fc.bias)  # type: ignore[arg-type]  # a convolution's bias is typed as optional
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale ``(N, C, H, W)`` channel by channel."""
-        gate = self.gate(self.fc(self.pool(x)))
-        out: Tensor = x * gate
+        means = self.pool_point(self.pool(x))
+        gate = self.gate_point(self.gate(self.fc_point(self.fc(means))))
+        out: Tensor = self.point(x * gate)
         return out
 
 
@@ -138,6 +157,7 @@ class SPPBottleneck(nn.Module):
         pooled = in_channels // 2
         self.conv1 = ConvBNAct(in_channels, pooled, activation=activation)
         self.pool = nn.MaxPool2d(kernel_size=5, stride=1, padding=2)
+        self.pyramid_point = QuantPoint()
         self.conv2 = ConvBNAct(4 * pooled, out_channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,7 +166,7 @@ class SPPBottleneck(nn.Module):
         window5 = self.pool(x)
         window9 = self.pool(window5)
         window13 = self.pool(window9)
-        pyramid = torch.cat((x, window5, window9, window13), dim=1)
+        pyramid = self.pyramid_point(torch.cat((x, window5, window9, window13), dim=1))
         out: Tensor = self.conv2(pyramid)
         return out
 
@@ -172,12 +192,14 @@ class CSPNeXtBlock(nn.Module):
         self.conv1 = spatial_conv(channels, channels, 3, depthwise=depthwise, activation=activation)
         self.conv2 = DepthwiseSeparableConv(channels, channels, 5, activation=activation)
         self.add_identity = add_identity
+        if add_identity:
+            self.sum_point = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, channels, H, W)`` to the same shape."""
         out: Tensor = self.conv2(self.conv1(x))
         if self.add_identity:
-            out = out + x
+            out = self.sum_point(out + x)
         return out
 
 
@@ -214,13 +236,14 @@ class CSPLayer(nn.Module):
         self.blocks = nn.Sequential(
             *(CSPNeXtBlock(half, add_identity, depthwise, activation) for _ in range(num_blocks))
         )
+        self.joined_point = QuantPoint()
         self.attention = ChannelAttention(2 * half) if channel_attention else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
         main = self.blocks(self.main_conv(x))
         short = self.short_conv(x)
-        joined = torch.cat((main, short), dim=1)
+        joined = self.joined_point(torch.cat((main, short), dim=1))
         if self.attention is not None:
             joined = self.attention(joined)
         out: Tensor = self.final_conv(joined)

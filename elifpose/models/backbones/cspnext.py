@@ -9,6 +9,7 @@ from elifpose.models.layers import (
     Activation,
     ConvBNAct,
     CSPLayer,
+    QuantPoint,
     SPPBottleneck,
     check_activation,
     check_indices,
@@ -79,6 +80,7 @@ class CSPNeXt(nn.Module):
         self.expand_ratio = expand_ratio
         self.channel_attention = channel_attention
 
+        self.input_point = QuantPoint()
         self.stem = self._build_stem()
         for number, stage in enumerate(_STAGES[: self.out_stages[-1]], start=1):
             self.add_module(f"stage{number}", self._build_stage(self._channels(number - 1), stage))
@@ -102,7 +104,7 @@ class CSPNeXt(nn.Module):
         Returns:
             For each of ``out_stages`` a map ``(N, C, H / stride, W / stride)``.
         """
-        maps = [self.stem(x)]
+        maps = [self.stem(self.input_point(x))]
         for number in range(1, self.out_stages[-1] + 1):
             maps.append(getattr(self, f"stage{number}")(maps[-1]))
         return tuple(maps[stage] for stage in self.out_stages)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from elifpose.models.layers import ACTIVATIONS, Activation
+from elifpose.models.layers import ACTIVATIONS, Activation, QuantPoint
 
 
 class ScaleNorm(nn.Module):
@@ -19,12 +19,14 @@ class ScaleNorm(nn.Module):
         self.g = nn.Parameter(torch.ones(1))
         self.scale = dims**-0.5
         self.epsilon = epsilon
+        self.point = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(..., dims)`` along the last axis."""
         root_mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.scale
         normalised: Tensor = x / root_mean_square.clamp(min=self.epsilon)
-        return normalised * self.g
+        out: Tensor = self.point(normalised * self.g)
+        return out
 
 
 class Scale(nn.Module):
@@ -37,10 +39,12 @@ class Scale(nn.Module):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(dims))
+        self.point = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale ``(..., dims)``."""
-        return x * self.scale
+        out: Tensor = self.point(x * self.scale)
+        return out
 
 
 class GatedAttentionUnit(nn.Module):
@@ -71,16 +75,32 @@ class GatedAttentionUnit(nn.Module):
         self.ln = ScaleNorm(dims)
         self.res_scale = Scale(dims)
 
+        self.uv_point = nn.Identity() if activation == "ReLU" else QuantPoint()
+        self.activated_point = QuantPoint()
+        self.query_point = QuantPoint()
+        self.key_point = QuantPoint()
+        self.similarity_point = QuantPoint()
+        self.weight_point = QuantPoint()
+        self.attended_point = QuantPoint()
+        self.gated_point = QuantPoint()
+        self.o_point = QuantPoint()
+        self.sum_point = QuantPoint()
+
     def forward(self, x: Tensor) -> Tensor:
         """Mix tokens ``(N, K, dims)`` into the same shape."""
-        gate, values, base = self.activate(self.uv(self.ln(x))).split(self.sizes, dim=-1)
-        queries = base * self.gamma[0] + self.beta[0]
-        keys = base * self.gamma[1] + self.beta[1]
-        similarity = torch.bmm(queries, keys.transpose(1, 2)) * self.attention_scale
-        weights = similarity.relu().square()
-        attended = torch.bmm(weights, values)
-        gated = gate * attended
-        update = self.o(gated)
+        activated = self.activated_point(self.activate(self.uv_point(self.uv(self.ln(x)))))
+        gate, values, base = activated.split(self.sizes, dim=-1)
+        gated = self.gated_point(gate * self._attend(base, values))
+        update = self.o_point(self.o(gated))
         shortcut = self.res_scale(x)
-        out: Tensor = shortcut + update
+        out: Tensor = self.sum_point(shortcut + update)
+        return out
+
+    def _attend(self, base: Tensor, values: Tensor) -> Tensor:
+        """Weighted sums of the values ``(N, K, expanded)`` for the queries and keys of ``(N, K, attention_dims)``."""
+        queries = self.query_point(base * self.gamma[0] + self.beta[0])
+        keys = self.key_point(base * self.gamma[1] + self.beta[1])
+        similarity = torch.bmm(queries, keys.transpose(1, 2)) * self.attention_scale
+        weights = self.weight_point(self.similarity_point(similarity.relu()).square())
+        out: Tensor = self.attended_point(torch.bmm(weights, values))
         return out

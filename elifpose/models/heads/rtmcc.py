@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from elifpose.models.heads.gau import GatedAttentionUnit, ScaleNorm
-from elifpose.models.layers import Activation, check_activation, check_positive
+from elifpose.models.layers import Activation, QuantPoint, check_activation, check_positive
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -75,7 +75,9 @@ class RTMCCHead(nn.Module):
         cells = (input_size[0] // stride) * (input_size[1] // stride)
         x_bins, y_bins = self.bins
         self.final_layer = nn.Conv2d(in_channels, num_keypoints, kernel_size, padding=kernel_size // 2)
+        self.final_layer_point = QuantPoint()
         self.mlp = nn.Sequential(ScaleNorm(cells), nn.Linear(cells, hidden_dims, bias=False))
+        self.mlp_point = QuantPoint()
         self.gau = GatedAttentionUnit(hidden_dims, attention_dims, expansion, activation)
         self.cls_x = nn.Linear(hidden_dims, x_bins, bias=False)
         self.cls_y = nn.Linear(hidden_dims, y_bins, bias=False)
@@ -88,7 +90,7 @@ class RTMCCHead(nn.Module):
 
     def heatmaps(self, features: Sequence[Tensor]) -> Tensor:
         """One map per keypoint, ``(N, K, h, w)`` float, from the last of the feature maps ``(N, C, h, w)``."""
-        out: Tensor = self.final_layer(features[-1])
+        out: Tensor = self.final_layer_point(self.final_layer(features[-1]))
         return out
 
     def classify(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +105,7 @@ class RTMCCHead(nn.Module):
         Returns:
             Logits along x ``(N, K, x_bins)`` and along y ``(N, K, y_bins)``, float.
         """
-        tokens = self.gau(self.mlp(heatmaps.flatten(2)))
+        tokens = self.gau(self.mlp_point(self.mlp(heatmaps.flatten(2))))
         device = tokens.device.type
         if not torch.is_autocast_enabled(device):
             return self.cls_x(tokens), self.cls_y(tokens)

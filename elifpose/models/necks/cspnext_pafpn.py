@@ -10,6 +10,7 @@ from elifpose.models.layers import (
     Activation,
     ConvBNAct,
     CSPLayer,
+    QuantPoint,
     check_activation,
     check_indices,
     check_positive,
@@ -104,15 +105,19 @@ class CSPNeXtPAFPN(Neck):
         channels = self.in_channels
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
         self.reduce_layers = nn.ModuleList()
+        self.top_down_points = nn.ModuleList()
         self.top_down_blocks = nn.ModuleList()
         for level in range(len(channels) - 2, -1, -1):
             self.reduce_layers.append(ConvBNAct(channels[level + 1], channels[level], activation=self.activation))
+            self.top_down_points.append(QuantPoint())
             self.top_down_blocks.append(self._csp_layer(2 * channels[level], channels[level]))
 
         self.downsamples = nn.ModuleList()
+        self.bottom_up_points = nn.ModuleList()
         self.bottom_up_blocks = nn.ModuleList()
         for level in range(self.out_indices[-1]):
             self.downsamples.append(self._conv(channels[level], channels[level], stride=2))
+            self.bottom_up_points.append(QuantPoint())
             self.bottom_up_blocks.append(self._csp_layer(2 * channels[level], channels[level + 1]))
 
         if self.out_channels is not None:
@@ -138,21 +143,23 @@ class CSPNeXtPAFPN(Neck):
         """Carry the coarse maps' content to the finer ones; a coarse map leaves with the next finer's channels."""
         carried = features[-1]
         mixed: list[Tensor] = []
-        for fine, reduce, block in zip(
-            reversed(features[:-1]), self.reduce_layers, self.top_down_blocks, strict=True
+        for fine, reduce, point, block in zip(
+            reversed(features[:-1]), self.reduce_layers, self.top_down_points, self.top_down_blocks, strict=True
         ):
             reduced = reduce(carried)
             mixed.insert(0, reduced)
             enlarged = self.upsample(reduced)
-            joined = torch.cat((enlarged, fine), dim=1)
+            joined = point(torch.cat((enlarged, fine), dim=1))
             carried = block(joined)
         return [carried, *mixed]
 
     def _bottom_up(self, mixed: Sequence[Tensor]) -> list[Tensor]:
         """Carry the fine maps' content back to the coarser ones, as far as a chosen level needs it."""
         maps = [mixed[0]]
-        for coarse, downsample, block in zip(mixed[1:], self.downsamples, self.bottom_up_blocks, strict=False):
+        for coarse, downsample, point, block in zip(
+            mixed[1:], self.downsamples, self.bottom_up_points, self.bottom_up_blocks, strict=False
+        ):
             reduced = downsample(maps[-1])
-            joined = torch.cat((reduced, coarse), dim=1)
+            joined = point(torch.cat((reduced, coarse), dim=1))
             maps.append(block(joined))
         return maps
