@@ -22,6 +22,7 @@ TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hid
 
 OVERLAYS = {
     "from_scratch": ("rtmpose-t_coco17_256x192", "from_scratch"),
+    "qat": ("rtmpose-t_coco17_256x192", "qat"),
     "overfit": ("rtmpose-t_coco17_256x192", "from_scratch", "overfit"),
 }
 
@@ -360,3 +361,50 @@ def test_a_broken_image_stops_a_fit_with_its_name(
 def test_the_module_alone_runs_as_a_command() -> None:
     done = subprocess.run([sys.executable, "-m", "elifpose", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"elifpose {__version__}\n"
+
+
+@pytest.mark.parametrize("way", ["=", "+="])
+def test_quantization_aware_training_is_a_callback_away(
+    way: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last validation's figures are those of its checkpoint, evaluated without the callback."""
+    short = [f"--trainer.callbacks{way}QATCallback", "--trainer.callbacks.start=0"]
+    short += ["--trainer.callbacks.calibration_batches=2", "--trainer.callbacks.spec.observer=percentile"]
+    short += ["--trainer.callbacks.spec.float_layers=[head.gau]", "--checkpoint.monitor=val/int8/AP"]
+    start = ["--model.init_from", str(fitted / LAST), "--model.auxiliary_weight=0"]
+    assert main(["fit", *options(rendered, tmp_path), *short, *start]) == 0
+    checkpoint = tmp_path / LAST
+    content = torch.load(checkpoint, weights_only=True)
+    spec = content["elifpose"]["quantization"]["spec"]
+    assert spec["observer"] == "percentile"
+    assert spec["float_layers"] == ("head.gau",)
+    (kept,) = (state for name, state in content["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    if way == "=":
+        return
+    capsys.readouterr()
+    for run, (precision, network) in enumerate((("int8", "int8"), ("float", "fake-quantized")), start=1):
+        more = ["--ckpt_path", str(checkpoint), "--precision", precision, "--model.auxiliary_weight=0"]
+        assert main(["validate", *options(rendered, tmp_path), *more]) == 0
+        assert f"{network} network" in " ".join(capsys.readouterr().out.split())
+        metrics = json.loads((tmp_path / f"lightning_logs/version_{run}/metrics.json").read_text())
+        assert metrics["facts"]["network"] == network
+        if precision == "int8":
+            assert metrics["sets"]["synthetic"]["figures"]["AP"] == float(kept["current_score"])
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_integers_of_a_float_checkpoint_are_refused(
+    command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--ckpt_path", str(fitted / LAST), "--precision=int8"]
+    assert main([command, *options(rendered, tmp_path), *more]) == 1
+    assert "configs/qat.yaml --model.init_from FILE" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_callbacks_help_says_what_its_options_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--trainer.callbacks.help", "QATCallback"])
+    assert stopped.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "0 is the beginning, for a finetune of a float network" in told
+    assert "--trainer.callbacks.spec.sixteen_bit_layers" in told

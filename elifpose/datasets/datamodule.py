@@ -1,6 +1,8 @@
 """The data of a run: sets to train on, to validate on, to test on and to predict on, as batches."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +20,7 @@ from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.joined import JoinedDataset
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
-from elifpose.datasets.sampler import OrderedSampler, PeopleSampler
+from elifpose.datasets.sampler import OrderedSampler, PeopleSampler, SampleKey
 from elifpose.datasets.transforms import GeometricTransform
 from elifpose.structures import PoseBatch, PoseSample, get_skeleton
 from elifpose.structures.batch import collate
@@ -217,9 +219,9 @@ class PoseDataModule(LightningDataModule):
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return self._loader(JoinedDataset(list(self.train_sets.values())), sampler, persistent=True)
 
-    def _train_sampler(self) -> PeopleSampler:
+    def _train_sampler(self, alone: bool = False) -> PeopleSampler:
         sets = list(self.train_sets.values())
-        rank, world_size = self._process()
+        rank, world_size = (0, 1) if alone else self._process()
         return PeopleSampler(
             [data_set.image_indices for data_set in sets],
             self.batch_size,
@@ -231,6 +233,20 @@ class PoseDataModule(LightningDataModule):
             world_size=world_size,
             switch_epoch=self.switch_epoch,
         )
+
+    def calibration_dataloader(self, batches: int, epoch: int) -> DataLoader[PoseSample]:
+        """The first training batches of an epoch, the same in every process.
+
+        The training loader and its sampler stay as they are.
+
+        Args:
+            batches: How many at most.
+            epoch: Whose, from 0.
+        """
+        sampler = self._train_sampler(alone=True)
+        sampler.set_epoch(epoch)
+        first = list(itertools.islice(sampler, batches))
+        return self._loader(JoinedDataset(list(self.train_sets.values())), first, persistent=False)
 
     def val_dataloader(self) -> list[DataLoader[PoseSample]]:
         """One loader per validation set."""
@@ -252,7 +268,7 @@ class PoseDataModule(LightningDataModule):
         return self._loader(data_set, sampler, persistent=False)
 
     def _loader(
-        self, data: JoinedDataset | PoseDataset, sampler: PeopleSampler | OrderedSampler, persistent: bool
+        self, data: JoinedDataset | PoseDataset, sampler: Iterable[list[SampleKey]], persistent: bool
     ) -> DataLoader[PoseSample]:
         workers = self.num_workers
         return DataLoader(

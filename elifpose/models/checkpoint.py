@@ -105,6 +105,11 @@ def load_network(path: str | Path) -> PoseEstimator:
             f"checkpoint {path}: its record has version {record.get('version')!r}, and this ElifPose reads "
             f"{RECORD_VERSION}; use the version of ElifPose that wrote it"
         )
+    if record.get("quantization") is not None:
+        raise ElifPoseError(
+            f"checkpoint {path}: is of quantization-aware training; read it with load_network of"
+            " elifpose.training.quantized"
+        )
     try:
         network = PoseEstimator.from_arguments(record["network"])
     except (KeyError, TypeError, ValueError) as error:

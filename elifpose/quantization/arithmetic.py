@@ -93,6 +93,20 @@ def fake_quantize_learned(x: Tensor, log_scale: Tensor, zero_point: Tensor, bits
     return out
 
 
+def fake_quantize_silu(x: Tensor, bits: int) -> Tensor:
+    """SiLU, the product of a value and its sigmoid, with the sigmoid rounded to codes; gradients are those of SiLU.
+
+    Args:
+        x: ``(...)`` of any floating type; for 16 bits the sigmoid is computed in float32.
+        bits: Bits of a code; the codes 0 to ``2^bits − 1`` stand for 0 to 1.
+
+    Returns:
+        ``(...)`` of the same type.
+    """
+    out: Tensor = _FakeQuantizeSiLU.apply(x, bits)  # type: ignore[no-untyped-call]
+    return out
+
+
 def _code(x: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
     """The codes of ``x`` before they are limited to ``bits``: whole numbers, in a type that holds them."""
     wide = x.float() if bits > 8 else x
@@ -122,6 +136,21 @@ class _FakeQuantizeWeight(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
         return gradient, None
+
+
+class _FakeQuantizeSiLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bits: int) -> Tensor:
+        ctx.save_for_backward(x)
+        codes = 2**bits - 1
+        gate = (x.float() if bits > 8 else x).sigmoid().mul_(codes).round_().mul_(1 / codes)
+        return gate.to(x.dtype).mul_(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        passed: Tensor = torch.ops.aten.silu_backward(gradient, x)
+        return passed, None
 
 
 class _FakeQuantize(torch.autograd.Function):

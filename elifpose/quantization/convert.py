@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from elifpose.models.layers import ConvBNAct, QuantPoint
 from elifpose.quantization.arithmetic import weight_scales
-from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint
+from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU
 from elifpose.quantization.phases import check_ranges
 from elifpose.quantization.swap import SPEC_ATTRIBUTE, require_prepared
 from elifpose.utils.errors import ElifPoseError
@@ -69,6 +69,31 @@ class IntegerPoint(QuantPoint):
         return out
 
 
+class IntegerSiLU(nn.Module):
+    """SiLU as a product with a gate of unsigned integers.
+
+    Args:
+        bits: 8 or 16, of the gate.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.gate_point = IntegerPoint(1 / (2**bits - 1), 0, bits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of ``(...)``."""
+        out: Tensor = x * self.gate_point(x.sigmoid())
+        return out
+
+
+class MeanOfMap(nn.Module):
+    """The mean over a map as a pooling, which runtimes have in integers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C, 1, 1)``."""
+        return nn.functional.avg_pool2d(x, (x.shape[2], x.shape[3]))
+
+
 def convert(network: nn.Module) -> nn.Module:
     """A copy of a prepared network, for evaluation and export, with integer weights and activations.
 
@@ -95,6 +120,10 @@ def convert(network: nn.Module) -> nn.Module:
             scale, zero_point = module.quantizer.scale_and_zero_point()
             point = IntegerPoint(float(scale), int(zero_point), module.quantizer.bits)
             converted.set_submodule(name, point.eval())
+        elif isinstance(module, FakeQuantSiLU):
+            converted.set_submodule(name, IntegerSiLU(module.bits).eval())
+        elif isinstance(module, nn.AdaptiveAvgPool2d):
+            converted.set_submodule(name, MeanOfMap().eval())
     for name, module in converted.named_modules():
         if isinstance(module, FakeQuantConv2d | FakeQuantLinear):
             _to_integers(name, module)

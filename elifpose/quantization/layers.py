@@ -8,7 +8,7 @@ with the norm's factors multiplied in are the same.
 from torch import Tensor, nn
 
 from elifpose.models.layers import QuantPoint
-from elifpose.quantization.arithmetic import fake_quantize_weight
+from elifpose.quantization.arithmetic import fake_quantize_silu, fake_quantize_weight
 from elifpose.quantization.quantizers import MovingRange
 
 
@@ -35,6 +35,17 @@ class FakeQuantLinear(nn.Linear):
         """As ``nn.Linear``."""
         weight = fake_quantize_weight(self.weight, self.weight_bits) if self.quantizing else self.weight
         return nn.functional.linear(x, weight, self.bias)
+
+
+class FakeQuantSiLU(nn.SiLU):
+    """SiLU whose gate, the sigmoid, has few bits: runtimes have such a product in integers."""
+
+    bits: int
+    quantizing: bool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of ``(...)``."""
+        return fake_quantize_silu(x, self.bits) if self.quantizing else nn.functional.silu(x)
 
 
 class FakeQuantPoint(QuantPoint):

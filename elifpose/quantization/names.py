@@ -13,8 +13,8 @@ from elifpose.utils.errors import ElifPoseError
 def quantizable_layers(network: nn.Module) -> dict[str, list[str]]:
     """What is quantized together, by name: modules with a weight, and points.
 
-    A layer is a :class:`ConvBNAct` with convolution and points, or a convolution or linear layer with the point that
-    is named after it, or a point by itself.
+    A layer is a :class:`ConvBNAct` with convolution, SiLU and points, or a convolution or linear layer with the point
+    that is named after it, or a point or SiLU by itself.
 
     Args:
         network: Float or prepared.
@@ -25,7 +25,7 @@ def quantizable_layers(network: nn.Module) -> dict[str, list[str]]:
     modules = dict(network.named_modules())
     layers: dict[str, list[str]] = {}
     for name, module in modules.items():
-        if isinstance(module, nn.Conv2d | nn.Linear | QuantPoint):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.SiLU | QuantPoint):
             layers.setdefault(_layer_of(name, modules), []).append(name)
     return layers
 

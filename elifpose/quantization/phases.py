@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint
+from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU
 from elifpose.quantization.quantizers import LearnedStep, MovingRange
 from elifpose.quantization.swap import require_prepared
 from elifpose.utils.errors import ElifPoseError
@@ -56,7 +56,7 @@ def set_observing(network: nn.Module, on: bool) -> None:
 def set_quantizing(network: nn.Module, on: bool) -> None:
     """Whether weights and activations are fake-quantized; off, a prepared network computes as the float one."""
     for module in network.modules():
-        if isinstance(module, MovingRange | FakeQuantConv2d | FakeQuantLinear):
+        if isinstance(module, MovingRange | FakeQuantConv2d | FakeQuantLinear | FakeQuantSiLU):
             module.quantizing = on
 
 

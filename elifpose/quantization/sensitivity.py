@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from elifpose.codecs.simcc import SimCC
-from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint
+from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU
 from elifpose.quantization.names import quantizable_layers
 from elifpose.quantization.phases import check_ranges, set_quantizing
 from elifpose.quantization.swap import require_prepared
 from elifpose.utils.errors import ElifPoseError
 
-_FAKE = (FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint)
+_FAKE = (FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU)
 
 
 class LayerError(NamedTuple):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal, final, get_args
+from typing import Literal, get_args
 
 from elifpose.utils.errors import ElifPoseError
 
@@ -10,7 +10,6 @@ Observer = Literal["minmax", "percentile", "learned"]
 """How the range of an activation is found."""
 
 
-@final
 @dataclass(frozen=True)
 class QuantizationSpec:
     """Bits, ranges and exceptions of a quantized network.

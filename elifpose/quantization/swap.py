@@ -7,7 +7,7 @@ from torch import nn
 
 from elifpose.models.heads.gau import GatedAttentionUnit, Scale, ScaleNorm
 from elifpose.models.layers import QuantPoint
-from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint
+from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU
 from elifpose.quantization.names import matching_layers, quantizable_layers
 from elifpose.quantization.quantizers import LearnedStep, MovingRange
 from elifpose.quantization.spec import QuantizationSpec
@@ -17,10 +17,11 @@ SPEC_ATTRIBUTE = "quantization_spec"
 """Where a prepared network keeps its specification."""
 
 
-_FLOAT_TO_FAKE: dict[type[nn.Module], type[FakeQuantConv2d | FakeQuantLinear | FakeQuantPoint]] = {
+_FLOAT_TO_FAKE: dict[type[nn.Module], type[FakeQuantConv2d | FakeQuantLinear | FakeQuantPoint | FakeQuantSiLU]] = {
     nn.Conv2d: FakeQuantConv2d,
     nn.Linear: FakeQuantLinear,
     QuantPoint: FakeQuantPoint,
+    nn.SiLU: FakeQuantSiLU,
 }
 _FAKE_TO_FLOAT = {fake: of_float for of_float, fake in _FLOAT_TO_FAKE.items()}
 # Their few parameters scale an activation that a point then quantizes; norms become part of convolutions.
@@ -92,6 +93,8 @@ def unprepare(network: nn.Module) -> None:
             del module.quantizer
         elif isinstance(module, FakeQuantConv2d | FakeQuantLinear):
             del module.weight_bits, module.quantizing
+        elif isinstance(module, FakeQuantSiLU):
+            del module.bits, module.quantizing
         else:
             continue
         module.__class__ = _FAKE_TO_FLOAT[type(module)]  # type: ignore[assignment]
@@ -123,6 +126,9 @@ def _to_fake(module: nn.Module, spec: QuantizationSpec, bits: int) -> None:
         module.quantizer = quantizer(bits, spec).train(module.training)
     elif isinstance(module, FakeQuantConv2d | FakeQuantLinear):
         module.weight_bits = spec.weight_bits
+        module.quantizing = True
+    elif isinstance(module, FakeQuantSiLU):
+        module.bits = bits
         module.quantizing = True
 
 

@@ -17,10 +17,12 @@ from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
 from elifpose.training.checkpoints import Weights
 from elifpose.training.comparison import compare, comparison_table
+from elifpose.training.evaluating import Precision
 from elifpose.training.module import ElifPoseModule
 from elifpose.training.result_files import write_files
 from elifpose.training.robustness import measure_robustness, robustness_csv, robustness_table
 from elifpose.training.runs import find_checkpoint
+from elifpose.training.sensitivity_report import report_sensitivity
 from elifpose.utils.errors import ElifPoseError
 
 _PARSERS = {
@@ -104,7 +106,7 @@ class ElifPoseCLI(LightningCLI):
         if options.trainer.enable_checkpointing is False:
             raise ElifPoseError(
                 "--trainer.enable_checkpointing=false: for no checkpoints say --checkpoint.save_top_k=0"
-                " --checkpoint.save_last=false"
+                " --last_checkpoint.enabled=false"
             )
         checkpoint = options.ckpt_path
         if checkpoint in ("last", "best"):
@@ -136,9 +138,20 @@ class ElifPoseCLI(LightningCLI):
                 default="averaged",
                 help="Of a checkpoint that has both, evaluate the averaged weights or those that were being trained.",
             )
+            parser.add_argument(
+                "--precision",
+                type=Precision,
+                default="float",
+                help="Evaluate the network as it is, or a quantized one converted to integers.",
+            )
         if subcommand == "validate":
             parser.add_argument(
                 "--robustness", action="store_true", help="Also measure under disturbed boxes and images."
+            )
+            parser.add_argument(
+                "--sensitivity",
+                action="store_true",
+                help="Also report what each layer loses in 8 bits, and which layers to give 16.",
             )
             parser.add_argument(
                 "--results",
@@ -158,8 +171,9 @@ class ElifPoseCLI(LightningCLI):
         return {**super()._prepare_subcommand_kwargs(subcommand), **fixed}
 
     def before_test(self) -> None:
-        """Choose the weights."""
-        self.model.weights = self.config_init[self.subcommand].weights
+        """Choose the weights, and what to make of them."""
+        options = self.config_init[self.subcommand]
+        self.model.weights, self.model.precision = options.weights, options.precision
 
     before_predict = before_test
 
@@ -169,10 +183,12 @@ class ElifPoseCLI(LightningCLI):
         if options.results:
             self._judge([Path(path) for path in options.results], options.report.bootstrap)
             return
-        self.model.weights = options.weights
+        self.before_test()
         self.trainer.validate(**arguments)
         if options.robustness:
             self._measure_robustness()
+        if options.sensitivity:
+            report_sensitivity(self.trainer, self.model, self.datamodule)
 
     def _judge(self, results: list[Path], bootstrap: int) -> None:
         self.datamodule.prepare_data()
@@ -194,7 +210,6 @@ class ElifPoseCLI(LightningCLI):
             {
                 "checkpoint.monitor": "val/AP",
                 "checkpoint.mode": "max",
-                "checkpoint.save_last": True,
                 "checkpoint.filename": "epoch={epoch:03d}-AP={val/AP:.4f}",
                 "checkpoint.auto_insert_metric_name": False,
             }
@@ -202,6 +217,8 @@ class ElifPoseCLI(LightningCLI):
         parser.add_lightning_class_args(callbacks.ExponentialMovingAverage, "ema")
         parser.add_lightning_class_args(callbacks.Figures, "figures")
         parser.add_lightning_class_args(callbacks.Report, "report")
+        parser.add_lightning_class_args(callbacks.QuantizationReport, "quantization_report")
+        parser.add_lightning_class_args(callbacks.LastCheckpoint, "last_checkpoint")
         _link(parser)
 
 
@@ -216,6 +233,7 @@ def _link(parser: LightningArgumentParser) -> None:
     parser.link_arguments(maps, "model.network.head.in_channels", compute_fn=_head_channels)
     parser.link_arguments(maps, "model.network.head.stride", compute_fn=_head_stride)
     parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+    parser.link_arguments("checkpoint.dirpath", "last_checkpoint.dirpath")
 
 
 def _num_keypoints(skeleton: str) -> int:

@@ -1,6 +1,7 @@
 """The half of the LightningModule that evaluates: what the network says, and what that is worth."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Literal, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -15,11 +16,15 @@ from elifpose.evaluation.calibration import fit_calibration
 from elifpose.evaluation.set_evaluator import SetEvaluation
 from elifpose.evaluation.settings import Evaluation
 from elifpose.models import PoseEstimator
+from elifpose.quantization import convert, is_prepared
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeleton import Skeleton
-from elifpose.training.evaluators import Evaluators, Split, mean_over_sets
+from elifpose.training.evaluators import Evaluators, Split, tagged_figures
 from elifpose.training.prediction import PosePrediction
 from elifpose.utils.errors import ElifPoseError
+
+Precision = Literal["float", "int8"]
+"""The network as it is, fake quantization included, or converted to integers."""
 
 
 class EvaluatingModule(pl.LightningModule):
@@ -35,6 +40,8 @@ class EvaluatingModule(pl.LightningModule):
     Attributes:
         evaluations: By data set, what came out of the last validation, test or prediction; the same in every process.
         split: Which of these it was.
+        precision: What validation, test and prediction run: the network as it is, or, of a quantized one, what
+            :func:`elifpose.quantization.convert` makes of it.
         calibration: What keypoint scores mean, fitted at each validation of a fit and kept in checkpoints; None
             before.
     """
@@ -50,6 +57,8 @@ class EvaluatingModule(pl.LightningModule):
         self.evaluation = evaluation
         self.evaluations: dict[str, SetEvaluation] = {}
         self.split: Split = "val"
+        self.precision: Precision = "float"
+        self._integer: Callable[[Tensor], PosePrediction] | None = None
         self.calibration: ScoreCalibration | None = None
         self._evaluators = Evaluators(skeleton, evaluation)
         self.register_buffer("flip_indices", torch.tensor(skeleton.flip_indices), persistent=False)
@@ -63,12 +72,30 @@ class EvaluatingModule(pl.LightningModule):
     @override
     def forward(self, images: Tensor) -> PosePrediction:
         """Keypoints of crops, ``(N, 3, H, W)`` uint8 or float RGB; with the flip test where it is on."""
-        simcc_x, simcc_y = (
-            self.network.forward_flip_test(images, cast("Tensor", self.flip_indices))
-            if self.flip_test
-            else self.network(images)
-        )
-        return PosePrediction(*self.codec.decode(simcc_x, simcc_y))
+        return self._predicted_by(self.network, images)
+
+    def integer_predictor(self) -> Callable[[Tensor], PosePrediction]:
+        """What :meth:`forward` would be with the network converted to integers, as its weights are now.
+
+        It computes in float32 whatever the trainer's precision is: so it does what integers do.
+
+        Raises:
+            ElifPoseError: The network is not quantized, or a range of it is not finite.
+        """
+        integer = cast(
+            "PoseEstimator", convert(self.network)
+        )  # in a closure, where it is no part of the module's state
+
+        def predict(images: Tensor) -> PosePrediction:
+            with torch.autocast(images.device.type, enabled=False):
+                return self._predicted_by(integer, images)
+
+        return predict
+
+    def _predicted_by(self, network: PoseEstimator, images: Tensor) -> PosePrediction:
+        flip_indices = cast("Tensor", self.flip_indices)
+        logits = network.forward_flip_test(images, flip_indices) if self.flip_test else network(images)
+        return PosePrediction(*self.codec.decode(*logits))
 
     @override
     def on_validation_epoch_start(self) -> None:
@@ -113,11 +140,17 @@ class EvaluatingModule(pl.LightningModule):
     def _start(self, split: Split) -> None:
         if self.datamodule is None:
             raise ElifPoseError("evaluation needs a PoseDataModule: it holds the ground truth")
+        if self.precision == "int8" and not is_prepared(self.network):
+            raise ElifPoseError(
+                "--precision int8: the network is a float one; quantize it by a fit with QATCallback first (--config"
+                " configs/qat.yaml --model.init_from FILE), or evaluate it with --precision float"
+            )
+        self._integer = self.integer_predictor() if self.precision == "int8" else None
         self.split = split
         self._evaluators.start(split, self.datamodule.sets_of(split), self.device)
 
     def _evaluate(self, batch: PoseBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        prediction: PosePrediction = self(batch.images)
+        prediction: PosePrediction = (self._integer or self)(batch.images)
         self._evaluators.update(dataloader_idx, prediction, batch)
         return prediction._asdict()
 
@@ -126,9 +159,7 @@ class EvaluatingModule(pl.LightningModule):
         return fit_calibration(np.concatenate(scores), np.concatenate(correct))
 
     def _log_figures(self) -> None:
-        figures = {name: of_set.figures for name, of_set in self.evaluations.items() if of_set.has_truth}
-        tagged = {f"{name}/{key}": value for name, of_set in figures.items() for key, value in of_set.items()}
-        if figures:
-            tagged |= mean_over_sets(list(figures.values()))
-        for key, value in tagged.items():  # as tensors: a bare float would be logged in float32
+        for key, value in tagged_figures(
+            self.evaluations
+        ).items():  # as tensors: a bare float would be logged in float32
             self.log(f"{self.split}/{key}", torch.tensor(value, dtype=torch.float64), prog_bar=key == "AP")

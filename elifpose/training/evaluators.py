@@ -50,6 +50,13 @@ class Evaluators:
         return {name: evaluator.evaluate() for name, evaluator in self._current.items()}
 
 
+def tagged_figures(evaluations: Mapping[str, SetEvaluation]) -> dict[str, float]:
+    """Figures of the sets with annotated people as ``<set>/<name>``, and their means over the sets as ``<name>``."""
+    figures = {name: of_set.figures for name, of_set in evaluations.items() if of_set.has_truth}
+    tagged = {f"{name}/{key}": value for name, of_set in figures.items() for key, value in of_set.items()}
+    return tagged | mean_over_sets(list(figures.values())) if figures else {}
+
+
 def mean_over_sets(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Unweighted mean over data sets of each figure, of the sets where there was something to measure.
 

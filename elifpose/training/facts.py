@@ -21,6 +21,8 @@ class RunFacts(NamedTuple):
     checkpoint_sha256: str | None
     weights: str
     """``averaged``, or ``trained`` where there is no average or it was not asked for; ``saved``: a foreign file's."""
+    network: str
+    """``float``, ``fake-quantized``, or ``int8``: the converted one, which ``precision`` says nothing of."""
     flip_test: bool
     precision: str
     """Lightning's name of it, such as ``32-true`` or ``bf16-mixed``."""
@@ -34,7 +36,8 @@ class RunFacts(NamedTuple):
         source = f"{self.checkpoint}, " if self.checkpoint else ""
         flip = "with" if self.flip_test else "without"
         boxes = "; ".join(f"{name}: {of_set} boxes" for name, of_set in self.boxes.items())
-        return f"{source}{self.weights} weights, {flip} flip test, {self.precision}; {boxes}"
+        precision = "" if self.network == "int8" else f", {self.precision}"
+        return f"{source}{self.weights} weights, {self.network} network, {flip} flip test{precision}; {boxes}"
 
 
 def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
@@ -47,6 +50,7 @@ def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
         checkpoint=checkpoint,
         checkpoint_sha256=None if checkpoint is None else hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
         weights=module.weights if trainer.ckpt_path else "saved",
+        network=_network(module),
         flip_test=module.flip_test,
         precision=str(trainer.precision),
         boxes={
@@ -55,3 +59,10 @@ def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
         },
         config=resolved_configuration(trainer),
     )
+
+
+def _network(module: ElifPoseModule) -> str:
+    """What a module evaluates."""
+    if module.precision == "int8":
+        return "int8"
+    return "float" if module.quantization.spec is None else "fake-quantized"

@@ -18,8 +18,8 @@ from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
 from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_accuracy
 from elifpose.evaluation.settings import Evaluation
-from elifpose.models import AuxiliaryHeatmap, PoseEstimator, load_checkpoint
-from elifpose.models.checkpoint import load_network, network_record
+from elifpose.models import AuxiliaryHeatmap, PoseEstimator
+from elifpose.models.checkpoint import network_record
 from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeletons import get_skeleton
@@ -33,6 +33,7 @@ from elifpose.training.checkpoints import (
     take_weights,
 )
 from elifpose.training.evaluating import EvaluatingModule
+from elifpose.training.late_parameters import add_parameters, without
 from elifpose.training.optim import (
     FlatCosine,
     LearningRateRule,
@@ -40,6 +41,7 @@ from elifpose.training.optim import (
     parameter_groups,
     total_steps,
 )
+from elifpose.training.quantized import QUANTIZATION, Quantization, load_network, load_weights
 from elifpose.training.resume import Options, options_of, reassert, require_fitting
 from elifpose.utils.errors import ElifPoseError
 
@@ -73,14 +75,15 @@ class ElifPoseModule(EvaluatingModule):
         evaluation: How predictions are judged.
         init_from: Weights to start a new fit from, or to evaluate: an ElifPose checkpoint, an MMPose-style ``.pth``
             or ``.safetensors``. With a checkpoint to resume or evaluate it is ignored.
-        init_scope: ``all`` of the network, the ``backbone`` alone, or what is ``matching`` by name and shape (which
-            drops the head's layers for another number of keypoints).
+        init_scope: ``all`` of the network, with its quantization if it has one, the ``backbone`` alone, or what is
+            ``matching`` by name and shape (which drops the head's layers for another number of keypoints).
         channels_last: Memory order of the convolutions; faster than the default on CPUs and GPUs alike.
 
     Attributes:
         weights: Which weights of a checkpoint are to be evaluated, and then which they were: ``averaged`` or
             ``trained``.
         averaged_state: Gives the averaged weights of a fit; None without an average.
+        quantization: How far the network's quantization is.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class ElifPoseModule(EvaluatingModule):
         self.register_buffer("joint_weights", torch.tensor(weights), persistent=False)
         self.weights: Weights = "averaged"
         self.averaged_state: Callable[[], dict[str, Any]] | None = None
+        self.quantization = Quantization(network)
         self._started = False
         self._configured: Options | None = None
         self._restored: dict[str, Any] | None = None
@@ -148,7 +152,7 @@ class ElifPoseModule(EvaluatingModule):
     def setup(self, stage: str) -> None:
         if self.init_from is not None and self.trainer.ckpt_path is None and not self._started:
             self._started = True  # a trainer may run the module several times
-            report = load_checkpoint(self.network, self.init_from, scope=self._init_scope)
+            report = load_weights(self.quantization, self.network, self.init_from, self._init_scope)
             self.print(f"Starting from {self.init_from}: {report}")
 
     @override
@@ -186,25 +190,39 @@ class ElifPoseModule(EvaluatingModule):
         self.log("lr", optimizer.param_groups[0]["lr"])
 
     @override
+    def on_train_batch_start(self, batch: PoseBatch, batch_idx: int) -> None:
+        self.quantization.start_batch()
+
+    @override
+    def on_after_backward(self) -> None:
+        self.quantization.share_ranges()
+
+    @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.quantization.share_gradients()
         if self._is_logging_step:
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
             self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
 
     @override
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self._optimizer(parameter_groups(self))
+        learned_steps = self.quantization.learned_steps()
+        optimizer = self._optimizer(without(parameter_groups(self), learned_steps))
         datamodule = self.datamodule
         if datamodule is not None:
             people = datamodule.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
             factor = learning_rate_factor(self._learning_rate_rule, people, self._base_batch_size)
             for group in optimizer.param_groups:
                 group["lr"] *= factor
+        for group in optimizer.param_groups:
+            group["lr"] *= self.quantization.learning_rate_scale
         built = (
             self._scheduler(optimizer)
             if self._scheduler is not None
             else self._schedule.scheduler(optimizer, self._total_steps())
         )
+        if learned_steps:
+            add_parameters(optimizer, [built], learned_steps)
         self._configured = options_of(optimizer, [built])
         interval = "epoch" if self._scheduler else "step"
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": built, "interval": interval}}
@@ -231,6 +249,7 @@ class ElifPoseModule(EvaluatingModule):
             **self._record(),
             "calibration": None if self.calibration is None else dataclasses.asdict(self.calibration),
             AVERAGED: self.averaged_state is not None,
+            QUANTIZATION: self.quantization.record(),
         }
 
     @override
@@ -241,6 +260,7 @@ class ElifPoseModule(EvaluatingModule):
             self._restored = {key: checkpoint[key] for key in ("optimizer_states", "lr_schedulers")}
         else:
             self.weights = take_weights(checkpoint, self.weights, path)
+        self.quantization.restore(record.get(QUANTIZATION))
         require_same_weights(checkpoint, self._record(), self.state_dict(), path)
         self.calibration = _calibration(record)
         for difference in differences(record, self._record()):

@@ -1,12 +1,13 @@
 """What was configured wins over what a checkpoint restores: the optimizer's options and the schedulers'."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from elifpose.training.late_parameters import all_schedulers
 from elifpose.utils.errors import ElifPoseError
 
 _POSITION = frozenset(
@@ -40,7 +41,7 @@ def options_of(optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> Optio
         group.setdefault("initial_lr", group["lr"])
     return Options(
         groups=[_copy(group, {"params", "param_names"}) for group in optimizer.param_groups],
-        schedulers=[_copy(vars(scheduler), _NO_OPTIONS) for scheduler in _all(schedulers)],
+        schedulers=[_copy(vars(scheduler), _NO_OPTIONS) for scheduler in all_schedulers(schedulers)],
     )
 
 
@@ -91,7 +92,7 @@ def reassert(optimizer: Optimizer, schedulers: Sequence[LRScheduler], configured
     Returns:
         A sentence for each option that was overridden, such as ``learning rate: 0.5 (the checkpoint had 0.004)``.
     """
-    groups, parts = optimizer.param_groups, list(_all(schedulers))
+    groups, parts = optimizer.param_groups, list(all_schedulers(schedulers))
     ratios = [_peak_ratio(group, options) for group, options in zip(groups, configured.groups, strict=True)]
     moved = any(ratio != 1 for ratio in ratios)
     overridden: list[str] = []
@@ -150,10 +151,3 @@ def _equal(first: object, second: object) -> bool:
 
 def _copy(options: Mapping[str, Any], without: Set[str]) -> dict[str, Any]:
     return {name: copy.deepcopy(value) for name, value in options.items() if name not in without}
-
-
-def _all(schedulers: Iterable[LRScheduler]) -> Iterator[LRScheduler]:
-    """Schedulers, and those of which SequentialLR and ChainedScheduler are made."""
-    for scheduler in schedulers:
-        yield scheduler
-        yield from _all(vars(scheduler).get("_schedulers", ()))

@@ -8,6 +8,7 @@ from elifpose.quantization.arithmetic import (
     affine_parameters,
     fake_quantize,
     fake_quantize_learned,
+    fake_quantize_silu,
     fake_quantize_weight,
     weight_scales,
 )
@@ -123,3 +124,15 @@ def test_learned_steps_round_as_fixed_ones_do() -> None:
     out.sum().backward()  # type: ignore[no-untyped-call]
     in_range = (X / 0.02).round().add(100).clamp(0, 255) == (X / 0.02).round().add(100)
     assert torch.equal(x.grad, in_range.float())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_silu_has_a_rounded_gate_and_the_gradient_of_silu(bits: int) -> None:
+    x = torch.linspace(-8, 8, 100, dtype=torch.float32, requires_grad=True)  # 0 is not among them
+    out = fake_quantize_silu(x, bits)
+    codes = (out / x).detach().double().numpy() * (2**bits - 1)
+    np.testing.assert_allclose(codes, np.rint(codes), atol=0.02)
+    np.testing.assert_allclose(codes, (2**bits - 1) / (1 + np.exp(-x.detach().double().numpy())), atol=0.52)
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    (expected,) = torch.autograd.grad(torch.nn.functional.silu(x).sum(), x)
+    torch.testing.assert_close(gradient, expected)

@@ -7,7 +7,9 @@ from elifpose.utils.errors import ElifPoseError
 
 def test_layers_are_blocks_layers_with_their_points_and_lone_points(network: PoseEstimator) -> None:
     layers = quantizable_layers(network)
-    assert layers["backbone.stem.0"] == [f"backbone.stem.0.{part}" for part in ("conv", "inner_point", "point")]
+    assert layers["backbone.stem.0"] == [
+        f"backbone.stem.0.{part}" for part in ("conv", "activate", "inner_point", "point")
+    ]
     assert layers["head.gau.uv"] == ["head.gau.uv", "head.gau.uv_point"]
     assert layers["head.final_layer"] == ["head.final_layer", "head.final_layer_point"]
     assert layers["head.mlp.1"] == ["head.mlp.1", "head.mlp_point"]
@@ -25,7 +27,7 @@ def test_every_weight_and_point_is_in_one_layer(network: PoseEstimator) -> None:
 @pytest.mark.parametrize(
     ("pattern", "some", "number"),
     [
-        ("backbone.stem.0", "backbone.stem.0.inner_point", 3),
+        ("backbone.stem.0", "backbone.stem.0.inner_point", 4),
         ("backbone.stem.?.conv", "backbone.stem.2.conv", 3),
         ("head.gau.uv", "head.gau.uv_point", 2),
         ("head.mlp", "head.mlp_point", 3),

@@ -106,6 +106,7 @@ def facts() -> RunFacts:
         checkpoint="runs/last.ckpt",
         checkpoint_sha256="ab" * 32,
         weights="averaged",
+        network="float",
         flip_test=True,
         precision="32-true",
         boxes={"coco": "annotated"},

@@ -23,4 +23,7 @@ def test_facts_name_what_figures_were_measured_with(rendered: Path, tmp_path: Pa
     assert facts.checkpoint_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert facts.weights == "trained"
     assert facts.boxes == {"synthetic": "annotated"}
-    assert facts.sentence() == f"{path}, trained weights, without flip test, 32-true; synthetic: annotated boxes"
+    assert (
+        facts.sentence()
+        == f"{path}, trained weights, float network, without flip test, 32-true; synthetic: annotated boxes"
+    )

@@ -112,3 +112,10 @@ def test_in_a_fit_nobody_is_a_dash_that_is_explained(value: float) -> None:
 
 def test_nothing_measured_is_no_table() -> None:
     assert short_table({"train/loss": 1.0, "val/coco/AP": 0.5}, "test") is None
+
+
+def test_in_a_fit_what_is_measured_beside_the_network_is_no_data_set() -> None:
+    text = printed(short_table({"val/coco/AP": 0.5, "val/int8/AP": 0.4, "val/float/AP": 0.45}, "val"))
+    assert "coco" in text
+    assert "int8" not in text
+    assert "float" not in text

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from elifpose.training.checkpoints import TRAINED_STATE
 from elifpose.training.module import ElifPoseModule
+from elifpose.training.quantized import copy_ranges
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -26,6 +27,9 @@ class ExponentialMovingAverage(WeightAveraging):
     kept beside it for resuming, if the checkpoint is not one of weights only), and it is what the fit leaves in the
     module. The module is told where the average is, in ``averaged_state``: Lightning asks no callback when it saves
     weights only.
+
+    Of a quantized network the average is of the float weights, and of learned steps. Ranges are those of the network
+    being trained, copied: they are averages over batches already, and an average of averages would lag behind.
 
     Args:
         enabled: Whether there is an average at all.
@@ -68,7 +72,31 @@ class ExponentialMovingAverage(WeightAveraging):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the weights that the fit starts from, which may have been loaded after `setup`."""
         if self._average_model is not None and self._average_model.n_averaged == 0:
+            self._follow_quantization(pl_module)
             self._average_model.module.load_state_dict(pl_module.state_dict())
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Quantize the average with the network: Lightning pairs what both have by its position."""
+        self._follow_quantization(pl_module)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self._average_model is not None:
+            copy_ranges(pl_module, self._average_model.module)
+
+    def _follow_quantization(self, pl_module: pl.LightningModule) -> None:
+        """Prepare the average as the module was prepared."""
+        if self._average_model is None or not isinstance(pl_module, ElifPoseModule):
+            return
+        average = cast("ElifPoseModule", self._average_model.module)
+        if average.quantization.spec != pl_module.quantization.spec:
+            average.quantization.restore(pl_module.quantization.record())
+            copy_ranges(pl_module, average, learned_steps=True)
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -111,6 +139,7 @@ class ExponentialMovingAverage(WeightAveraging):
         if trainer.state.fn != "fit":
             return  # the module chose its weights
         if self._average_model is not None:
+            self._follow_quantization(pl_module)
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
         elif TRAINED_STATE in checkpoint:
             # Averaging was switched off for the rest of the fit: go on with the trained weights, not their average.

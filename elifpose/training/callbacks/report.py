@@ -73,6 +73,8 @@ class Report(Callback):
         console = Console()
         if (table := short_table(self._figures, "val")) is not None:
             console.print(table)
+        if (int8 := self._figures.get("val/int8/AP")) is not None:
+            console.print(f"AP of the network in int8: {float(int8):.4f}")
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
             score = checkpoint.best_model_score
