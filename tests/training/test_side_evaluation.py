@@ -14,6 +14,7 @@ from elifpose.quantization import calibrate, prepare
 from elifpose.training import ElifPoseModule
 from elifpose.training.side_evaluation import IntegerEvaluation, on_device, validation_ap
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*validation images are also trained on")  # `fitted` is made so
 CONFIG = Path(__file__).parents[2] / "configs/quickstart.yaml"
 
 
@@ -35,7 +36,6 @@ def trainer(**options: Any) -> pl.Trainer:
     return pl.Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet, **options)
 
 
-@pytest.mark.filterwarnings("ignore:.*validation images are also trained on")
 @pytest.mark.parametrize("limit", [1.0, 2, 0.4])
 def test_it_is_what_a_validation_gives(limit: float, fitted: tuple[ElifPoseModule, PoseDataModule]) -> None:
     module, datamodule = fitted
