@@ -172,6 +172,8 @@ class ElifPoseCLI(LightningCLI):
 
     def before_test(self) -> None:
         """Choose the weights, and what to make of them."""
+        # Callbacks of the fit that an evaluation needs none of.
+        warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used")
         options = self.config_init[self.subcommand]
         self.model.weights, self.model.precision = options.weights, options.precision
 
