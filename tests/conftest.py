@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from elifpose.cli import main
 from elifpose.datasets.synthetic import write_dataset
 from elifpose.structures.skeletons import COCO_WHOLEBODY, HALPE26
 
 Person = dict[str, Any]
+Options = Callable[[Path, Path], list[str]]
+
+QUICKSTART = Path(__file__).parents[1] / "configs/quickstart.yaml"
+TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +94,28 @@ def _as_wholebody(person: Person) -> Person:
 
 def _as_halpe(person: Person) -> Person:
     return {**person, "keypoints": person["keypoints"] + [0.0] * (110 * 3)}
+
+
+@pytest.fixture(scope="session")
+def options() -> Options:
+    """Options that make the quickstart's fit on a root small and keep what it writes in a folder."""
+
+    def of(root: Path, folder: Path) -> list[str]:
+        return [
+            *("--config", str(QUICKSTART)),
+            *("--data.root", str(root), "--data.num_workers", "0", "--data.batch_size", "4"),
+            *("--trainer.default_root_dir", str(folder), "--trainer.enable_progress_bar", "false"),
+            *("--trainer.devices", "1", "--trainer.strategy", "auto", "--trainer.check_val_every_n_epoch", "1"),
+            *("--trainer.max_epochs", "1", "--trainer.precision", "32-true", "--trainer.log_every_n_steps", "1"),
+            *TINY,
+        ]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def fitted(rendered: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished small fit."""
+    folder = tmp_path_factory.mktemp("fit")
+    assert main(["fit", *options(rendered, folder)]) == 0
+    return folder

@@ -1,10 +1,9 @@
 """The command line, as a user would type it, on a few rendered people."""
 
-import csv
-import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -14,9 +13,9 @@ import yaml
 
 from elifpose import __version__
 from elifpose.cli import build, main
-from elifpose.datasets.corruption import CORRUPTIONS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+Options = Callable[[Path, Path], list[str]]
 LAST = "lightning_logs/version_0/checkpoints/last.ckpt"
 TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
 
@@ -25,26 +24,6 @@ OVERLAYS = {
     "qat": ("rtmpose-t_coco17_256x192", "qat"),
     "overfit": ("rtmpose-t_coco17_256x192", "from_scratch", "overfit"),
 }
-
-
-def options(root: Path, folder: Path) -> list[str]:
-    """Options that make the quickstart's fit small and keep what it writes in ``folder``."""
-    return [
-        *("--config", str(CONFIGS / "quickstart.yaml")),
-        *("--data.root", str(root), "--data.num_workers", "0", "--data.batch_size", "4"),
-        *("--trainer.default_root_dir", str(folder), "--trainer.enable_progress_bar", "false"),
-        *("--trainer.devices", "1", "--trainer.strategy", "auto", "--trainer.check_val_every_n_epoch", "1"),
-        *("--trainer.max_epochs", "1", "--trainer.precision", "32-true", "--trainer.log_every_n_steps", "1"),
-        *TINY,
-    ]
-
-
-@pytest.fixture(scope="module")
-def fitted(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished small fit."""
-    folder = tmp_path_factory.mktemp("fit")
-    assert main(["fit", *options(rendered, folder)]) == 0
-    return folder
 
 
 def figures(text: str) -> str:
@@ -85,7 +64,7 @@ def test_a_fit_leaves_checkpoints_curves_and_figures(fitted: Path) -> None:
 
 @pytest.mark.parametrize("command", ["validate", "test"])
 def test_a_checkpoint_validates_to_the_fits_last_figures(
-    command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = fitted / LAST
     module, datamodule = build(options(rendered, tmp_path))
@@ -103,70 +82,6 @@ def test_a_checkpoint_validates_to_the_fits_last_figures(
     assert figures(capsys.readouterr().out)
 
 
-def test_an_evaluation_writes_figures_keypoints_and_results(
-    fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["validate", *options(rendered, tmp_path), "--ckpt_path", str(fitted / LAST), "--robustness"]) == 0
-    printed = capsys.readouterr().out
-    assert "synthetic, per keypoint" in printed
-    assert "Robustness" in printed
-    folder = tmp_path / "lightning_logs/version_0"
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["facts"]["checkpoint"] == str(fitted / LAST)
-    assert metrics["facts"]["weights"] == "averaged"
-    with (folder / "robustness.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert float(rows[0]["AP"]) == metrics["sets"]["synthetic"]["figures"]["AP"]
-    assert len(rows) == 1 + len(CORRUPTIONS)
-    results = str(folder / "synthetic_results.json")
-    assert main(["validate", *options(rendered, tmp_path), "--results", results, str(folder)]) == 0
-    assert "A and B are not distinguishable" in " ".join(capsys.readouterr().out.split())
-
-
-def test_predictions_say_where_they_are_from(fitted: Path, rendered: Path, tmp_path: Path) -> None:
-    more = ["--ckpt_path", str(fitted / LAST), "--weights=trained"]
-    assert main(["predict", *options(rendered, tmp_path), *more]) == 0
-    folder = tmp_path / "lightning_logs/version_0"
-    predictions = json.loads((folder / "synthetic_predictions.json").read_text())
-    assert predictions["info"]["checkpoint"] == str(fitted / LAST)
-    assert predictions["info"]["weights"] == "trained"
-    assert yaml.safe_load(predictions["info"]["config"])["model"]["skeleton"] == "halpe26"
-    assert len(predictions["annotations"]) == len(json.loads((folder / "synthetic_results.json").read_text())) == 9
-    assert (folder / "synthetic_predictions.csv").read_text().startswith("# keypoints in image pixels")
-
-
-def test_a_set_without_annotations_gives_a_file_to_submit(
-    fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    truth = json.loads((rendered / "annotations/person_keypoints_val2017.json").read_text())
-    boxes = [
-        {key: of[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5} for of in truth["annotations"]
-    ]
-    del truth["annotations"]
-    (tmp_path / "images.json").write_text(json.dumps(truth))
-    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    more = ["--ckpt_path", str(fitted / LAST), f"--data.val.synthetic.annotations={tmp_path / 'images.json'}"]
-    more += [f"--data.boxes={tmp_path / 'boxes.json'}"]
-    assert main(["test", *options(rendered, tmp_path), *more]) == 0
-    assert "nobody is annotated" in capsys.readouterr().out
-    results = json.loads((tmp_path / "lightning_logs/version_0/synthetic_results.json").read_text())
-    assert 0 < len(results) <= len(boxes)
-    assert main(["validate", *options(rendered, tmp_path), *more]) == 1
-    assert "images.json" in capsys.readouterr().err
-
-
-def test_the_command_line_wins_over_the_checkpoint(
-    fitted: Path, rendered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    more = ["--ckpt_path", str(fitted / LAST), "--model.optimizer.init_args.lr=0.5", "--trainer.max_epochs=2"]
-    assert main(["fit", *options(rendered, tmp_path), *more, "--model.codec.sigma=[5.0,5.0]"]) == 0
-    assert "learning rate: 0.5 (the checkpoint had 0.004)" in caplog.text
-    assert "codec.sigma: [5.0, 5.0] (the checkpoint had [6.0, 7.0])" in caplog.text
-    (resumed,) = tmp_path.rglob("last.ckpt")
-    groups = torch.load(resumed, weights_only=True)["optimizer_states"][0]["param_groups"]
-    assert all(group["initial_lr"] == 0.5 for group in groups)
-
-
 def test_the_average_is_validated_and_saved(fitted: Path) -> None:
     checkpoint = torch.load(fitted / LAST, weights_only=True)
     averaged, trained = checkpoint["state_dict"], checkpoint["current_model_state"]
@@ -174,7 +89,9 @@ def test_the_average_is_validated_and_saved(fitted: Path) -> None:
     assert any(not torch.equal(averaged[name], trained[name]) for name in averaged)
 
 
-def test_a_fit_goes_on_from_its_last_checkpoint(fitted: Path, rendered: Path, tmp_path: Path) -> None:
+def test_a_fit_goes_on_from_its_last_checkpoint(
+    options: Options, fitted: Path, rendered: Path, tmp_path: Path
+) -> None:
     checkpoint = fitted / LAST
     more = ["--trainer.max_epochs", "2", "--ckpt_path", str(checkpoint)]
     assert main(["fit", *options(rendered, tmp_path), *more]) == 0
@@ -184,13 +101,13 @@ def test_a_fit_goes_on_from_its_last_checkpoint(fitted: Path, rendered: Path, tm
 
 @pytest.mark.parametrize("which", ["last", "best"])
 def test_the_newest_runs_checkpoints_go_by_name(
-    which: str, fitted: Path, rendered: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, which: str, fitted: Path, rendered: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["validate", *options(rendered, fitted), "--ckpt_path", which]) == 0
     assert figures(capsys.readouterr().out)
 
 
-def test_two_processes_fit_and_measure_as_one(rendered: Path, tmp_path: Path) -> None:
+def test_two_processes_fit_and_measure_as_one(options: Options, rendered: Path, tmp_path: Path) -> None:
     """The average precision of a fit in two processes is that of its checkpoint in one."""
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.num_sanity_val_steps", "0"]
     command = [sys.executable, "-m", "elifpose", "fit", *options(rendered, tmp_path), *two]
@@ -207,13 +124,13 @@ def test_two_processes_fit_and_measure_as_one(rendered: Path, tmp_path: Path) ->
     assert figures_of_one["val/AP"] == float(kept["current_score"])
 
 
-def test_new_fits_start_from_weights(fitted: Path, rendered: Path, tmp_path: Path) -> None:
+def test_new_fits_start_from_weights(options: Options, fitted: Path, rendered: Path, tmp_path: Path) -> None:
     checkpoint = fitted / LAST
     run = ["--trainer.fast_dev_run", "1", "--model.init_from", str(checkpoint)]
     assert main(["fit", *options(rendered, tmp_path), *run]) == 0
 
 
-def test_callbacks_are_given_by_their_short_names(rendered: Path, tmp_path: Path) -> None:
+def test_callbacks_are_given_by_their_short_names(options: Options, rendered: Path, tmp_path: Path) -> None:
     more = ["--trainer.callbacks+=AugmentationSwitch", "--trainer.callbacks.final_epochs=1"]
     more += ["--trainer.callbacks+=LearningRateMonitor", "--trainer.max_steps=2"]
     assert main(["fit", *options(rendered, tmp_path), *more]) == 0
@@ -223,7 +140,7 @@ def test_callbacks_are_given_by_their_short_names(rendered: Path, tmp_path: Path
 
 
 def test_later_configurations_and_options_win(
-    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layer = tmp_path / "layer.yaml"
     layer.write_text("model: {auxiliary_weight: 0.25, loss_beta: 7.0}\n")
@@ -236,7 +153,7 @@ def test_later_configurations_and_options_win(
     assert printed["model"]["network"]["backbone"]["widen_factor"] == 0.125
 
 
-def test_build_gives_what_fit_would_train(rendered: Path, tmp_path: Path) -> None:
+def test_build_gives_what_fit_would_train(options: Options, rendered: Path, tmp_path: Path) -> None:
     module, datamodule = build(["fit", *options(rendered, tmp_path)])
     again, _ = build(options(rendered, tmp_path))
     assert module.network.head.num_keypoints == 26
@@ -274,37 +191,14 @@ def test_every_shipped_configuration_trains_and_validates(
     ],
 )
 def test_mistakes_are_told_in_a_sentence(
-    change: list[str], expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["fit", *options(rendered, tmp_path), *change]) == 1
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("elifpose: error: ")
-    assert expected in message
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ([], "needs trained weights"),
-        (["--ckpt_path", "best"], "no run in"),
-        (["--results", "nothing.json"], "no file nothing.json"),
-        (["--results", __file__], "not valid JSON"),
-        (["--ckpt_path", "FITTED", "--model.network.backbone.widen_factor=0.25"], "widen_factor: 0.25"),
-        (["--ckpt_path", "FITTED", "--data.boxes=nothing.json"], "nothing.json"),
-        (["--ckpt_path", "FITTED", "--model.evaluation.nme=[nose,tail]"], "no keypoint tail"),
-        (["--ckpt_path", "FITTED", "--trainer.enable_checkpointing=false"], "save_top_k=0"),
-    ],
-)
-def test_mistakes_in_an_evaluation_are_told_in_a_sentence(
+    options: Options,
     change: list[str],
     expected: str,
-    fitted: Path,
     rendered: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    change = [str(fitted / LAST) if word == "FITTED" else word for word in change]
-    assert main(["validate", *options(rendered, tmp_path), *change]) == 1
+    assert main(["fit", *options(rendered, tmp_path), *change]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("elifpose: error: ")
     assert expected in message
@@ -319,7 +213,7 @@ def test_mistakes_in_an_evaluation_are_told_in_a_sentence(
     ],
 )
 def test_a_configuration_that_does_not_fit_is_named(
-    layer: str, expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, layer: str, expected: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "layer.yaml"
     path.write_text(layer)
@@ -330,7 +224,7 @@ def test_a_configuration_that_does_not_fit_is_named(
 
 
 def test_a_misspelt_option_is_no_abbreviation(
-    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["fit", *options(rendered, tmp_path), "--model.loss_bet=3", "--print_config"])
@@ -361,50 +255,3 @@ def test_a_broken_image_stops_a_fit_with_its_name(
 def test_the_module_alone_runs_as_a_command() -> None:
     done = subprocess.run([sys.executable, "-m", "elifpose", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"elifpose {__version__}\n"
-
-
-@pytest.mark.parametrize("way", ["=", "+="])
-def test_quantization_aware_training_is_a_callback_away(
-    way: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its last validation's figures are those of its checkpoint, evaluated without the callback."""
-    short = [f"--trainer.callbacks{way}QATCallback", "--trainer.callbacks.start=0"]
-    short += ["--trainer.callbacks.calibration_batches=2", "--trainer.callbacks.spec.observer=percentile"]
-    short += ["--trainer.callbacks.spec.float_layers=[head.gau]", "--checkpoint.monitor=val/int8/AP"]
-    start = ["--model.init_from", str(fitted / LAST), "--model.auxiliary_weight=0"]
-    assert main(["fit", *options(rendered, tmp_path), *short, *start]) == 0
-    checkpoint = tmp_path / LAST
-    content = torch.load(checkpoint, weights_only=True)
-    spec = content["elifpose"]["quantization"]["spec"]
-    assert spec["observer"] == "percentile"
-    assert spec["float_layers"] == ("head.gau",)
-    (kept,) = (state for name, state in content["callbacks"].items() if name.startswith("ModelCheckpoint"))
-    if way == "=":
-        return
-    capsys.readouterr()
-    for run, (precision, network) in enumerate((("int8", "int8"), ("float", "fake-quantized")), start=1):
-        more = ["--ckpt_path", str(checkpoint), "--precision", precision, "--model.auxiliary_weight=0"]
-        assert main(["validate", *options(rendered, tmp_path), *more]) == 0
-        assert f"{network} network" in " ".join(capsys.readouterr().out.split())
-        metrics = json.loads((tmp_path / f"lightning_logs/version_{run}/metrics.json").read_text())
-        assert metrics["facts"]["network"] == network
-        if precision == "int8":
-            assert metrics["sets"]["synthetic"]["figures"]["AP"] == float(kept["current_score"])
-
-
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
-def test_integers_of_a_float_checkpoint_are_refused(
-    command: str, fitted: Path, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more = ["--ckpt_path", str(fitted / LAST), "--precision=int8"]
-    assert main([command, *options(rendered, tmp_path), *more]) == 1
-    assert "configs/qat.yaml --model.init_from FILE" in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_the_callbacks_help_says_what_its_options_do(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["fit", "--trainer.callbacks.help", "QATCallback"])
-    assert stopped.value.code == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "0 is the beginning, for a finetune of a float network" in told
-    assert "--trainer.callbacks.spec.sixteen_bit_layers" in told
