@@ -20,7 +20,7 @@ usage: elifpose COMMAND [OPTIONS]
   validate   measure a checkpoint              elifpose validate --config … --ckpt_path …
   test       the same on the test sets         elifpose test --config … --ckpt_path …
   predict    write keypoints as JSON and CSV   elifpose predict --config … --ckpt_path …
-  data       make data sets                    elifpose data synthesize --root data/synthetic
+  data       make and check data sets          elifpose data verify --config …; elifpose data --help
 
 `elifpose COMMAND --help` lists a command's options; every option can also stand in the YAML of --config.
 `elifpose fit --config … --print_config` shows all of them as they would be used.
@@ -40,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
         if command == "data":
             from elifpose.datasets import command as data_command
 
-            data_command.run(options)
-        elif command in ("fit", "validate", "test", "predict"):
+            return data_command.run(options, lambda of_fit: build(of_fit)[1])
+        if command in ("fit", "validate", "test", "predict"):
             from elifpose.training.command import ElifPoseCLI
 
             ElifPoseCLI.run_command([command, *options])

@@ -1,21 +1,54 @@
-"""``elifpose data``: commands that make data sets."""
+"""``elifpose data``: commands that make data sets, and that look at those of a configuration."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
+from elifpose.datasets.crops import command as cache
+from elifpose.datasets.datamodule import PoseDataModule
+from elifpose.datasets.show import command as show
+from elifpose.datasets.statistics import command as stats
 from elifpose.datasets.synthetic import command as synthesize
+from elifpose.datasets.verification import command as verify
+
+_CONFIGURED = {"verify": verify, "stats": stats, "show": show, "cache": cache}
 
 
-def run(argv: Sequence[str]) -> None:
-    """Run ``argv``, the words after ``elifpose data``; prints help and leaves with status 2 where they do not fit."""
-    parser = argparse.ArgumentParser(prog="elifpose data", description="Make data sets.")
+def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -> int:
+    """Run ``argv``, the words after ``elifpose data``; prints help and leaves with status 2 where they do not fit.
+
+    Args:
+        argv: The command and its options; those that it does not know itself are options of ``fit``.
+        build: Makes the data module of options of ``fit``, not set up.
+
+    Returns:
+        What the process exits with: 1 where there is something to mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog="elifpose data", description="Make data sets, and look at those of a configuration.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    synthesize.add_arguments(
+    _add(commands, "synthesize", synthesize)
+    for name, module in _CONFIGURED.items():
+        _add(commands, name, module)
+    arguments, of_fit = parser.parse_known_args(argv)
+    if arguments.command == "synthesize":
+        if of_fit:
+            parser.error(f"unrecognized arguments: {' '.join(of_fit)}")
+        synthesize.run(arguments)
+        return 0
+    status: int = _CONFIGURED[arguments.command].run(arguments, build(of_fit))
+    return status
+
+
+def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: ModuleType) -> None:
+    summary, description = module.SUMMARY, module.DESCRIPTION
+    module.add_arguments(
         commands.add_parser(
-            "synthesize",
-            help="render people with exact keypoints",
-            description="Render people with 26 exact keypoints as JPEG files and COCO-style JSON.",
+            name,
+            help=summary,
+            description=description,
+            allow_abbrev=False,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
     )
-    synthesize.run(parser.parse_args(argv))

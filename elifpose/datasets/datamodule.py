@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from elifpose.datasets.augment import PhotometricAugment
 from elifpose.datasets.checks import shared_images
-from elifpose.datasets.coco import load_coco
 from elifpose.datasets.corruption import Corruption
+from elifpose.datasets.formats import load_set
 from elifpose.datasets.joined import JoinedDataset
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
@@ -56,9 +56,16 @@ class PoseDataModule(LightningDataModule):
         photometric: Augmentation of colours and sharpness in training; null for none.
         group_by_image: Let a training batch hold the people of an image together, so that it is decoded once.
         max_people_per_image: How many people of one image may then be in a batch.
+        shares: Of some training sets, the part of an epoch that they make up: ``{coco_wholebody: 0.5}`` makes half
+            of the people COCO's. The others share the rest by size and weight; an epoch stays as long as it is.
+        allow_missing: Leave out sets whose annotations or images are absent, and say so; otherwise an error names
+            all of them.
+        crops: Folder of crops that ``elifpose data cache`` wrote, to train from where they fit; relative to ``root``.
+            Used where present.
         seed: Decides order and augmentation.
 
     Attributes:
+        sources: What was asked for: sets by name, for each of ``train``, ``val``, ``test`` and ``predict``.
         train_sets: By name, after setup.
         val_sets: By name, after setup.
         test_sets: By name, after setup.
@@ -88,6 +95,9 @@ class PoseDataModule(LightningDataModule):
         photometric: PhotometricAugment | None = None,
         group_by_image: bool = True,
         max_people_per_image: int = 4,
+        shares: dict[str, float] | None = None,
+        allow_missing: bool = False,
+        crops: str = "crops",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -98,7 +108,7 @@ class PoseDataModule(LightningDataModule):
                 raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
-        self._sources = {
+        self.sources = {
             "train": train,
             "val": val,
             "test": val if test is None else test,
@@ -115,6 +125,9 @@ class PoseDataModule(LightningDataModule):
         self.photometric = photometric
         self.group_by_image = group_by_image
         self.max_people_per_image = max_people_per_image
+        self.shares = shares
+        self.allow_missing = allow_missing
+        self.crops = self.root / crops
         self.seed = seed
         self.switch_epoch: int | None = None
         self.train_sets: dict[str, PoseDataset] = {}
@@ -126,10 +139,11 @@ class PoseDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Parse the annotations in one process, so that the others find them in the cache."""
-        for pose_set in {s for of_split in self._sources.values() for s in of_split.values()}:
+        of_all = (pose_set for of_split in self.sources.values() for pose_set in of_split.values())
+        for pose_set in {(of_set.annotations, of_set.skeleton): of_set for of_set in of_all}.values():
             path = self.root / pose_set.annotations
             if path.exists():  # if a set that this run does not use is absent, nobody minds
-                load_coco(path, get_skeleton(pose_set.skeleton))
+                load_set(pose_set, self.root)
 
     def setup(self, stage: Literal["fit", "validate", "test", "predict"] | str) -> None:
         """Open the sets that a stage needs, and check them.
@@ -154,9 +168,9 @@ class PoseDataModule(LightningDataModule):
         return {"val": self.val_sets, "test": self.test_sets, "predict": self.predict_sets}[split]
 
     def _open(self, split: str) -> dict[str, PoseDataset]:
-        if not self._sources[split]:
+        if not self.sources[split]:
             raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
-        sources = self._sources[split] if split == "train" else self._with_boxes(split)
+        sources = self.sources[split] if split == "train" else self._with_boxes(split)
         sets = {
             name: PoseDataset(
                 name,
@@ -181,11 +195,11 @@ class PoseDataModule(LightningDataModule):
 
     def _with_boxes(self, split: str) -> dict[str, PoseSet]:
         """A split's sets with the boxes to crop as their ``detections``."""
-        sources = self._sources[split]
+        sources = self.sources[split]
         if self.boxes is None:
             return sources
         if self.boxes != _ANNOTATED and len(sources) > 1:
-            given_as = "val" if sources is self._sources["val"] else split
+            given_as = "val" if sources is self.sources["val"] else split
             raise ElifPoseError(
                 f"data.boxes: {self.boxes} is one file, but there are {len(sources)} sets to {split} on"
                 f" ({', '.join(sources)}); give each its own by --data.{given_as}.NAME.detections"

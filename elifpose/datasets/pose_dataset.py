@@ -20,9 +20,9 @@ from elifpose.datasets.checks import (
     find_other_sizes,
     find_people,
 )
-from elifpose.datasets.coco import load_coco
 from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.detections import load_detections
+from elifpose.datasets.formats import load_set
 from elifpose.datasets.ground_truth import coco_ground_truth
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.sampler import SampleKey
@@ -89,7 +89,7 @@ class PoseDataset(Dataset[PoseSample]):
         self.index = index
         self.seed = seed
         source = get_skeleton(pose_set.skeleton)
-        self.annotations = load_coco(Path(root, pose_set.annotations), source)
+        self.annotations = load_set(pose_set, Path(root))
         self.images_folder = Path(root, pose_set.images)
         mapping = keypoint_mapping(source, skeleton)
         self._from, self._to = (np.array(side, np.intp) for side in zip(*mapping, strict=True))

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 from elifpose.utils.errors import ElifPoseError
 
@@ -24,9 +24,12 @@ class PoseSet:
             use it.
         weight: Share in training relative to the set's size: 1 shows everyone once an epoch, 0.5 half of the people,
             drawn anew each epoch, 2 everyone twice.
+        keypoint_weights: Weights of this set's keypoints in the loss: by name, 1 for those not named; or ``skeleton``
+            for the joint weights of the set's skeleton (the recipe's). 0 ignores a keypoint. All 1 if None.
 
     Raises:
-        ElifPoseError: If ``weight`` is not a positive number.
+        ElifPoseError: If a weight is not a positive number, or a keypoint's weight is negative or of a keypoint that
+            the set's skeleton does not have.
     """
 
     annotations: str
@@ -34,6 +37,7 @@ class PoseSet:
     skeleton: str = "coco17"
     detections: str | None = None
     weight: float = 1.0
+    keypoint_weights: dict[str, float] | Literal["skeleton"] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):

@@ -314,9 +314,9 @@ def test_the_command_line_builds_it(tmp_path: Path) -> None:
             args=arguments,
         )
     data = cli.datamodule
-    assert data._sources["train"] == {"a": PoseSet("a.json", "a", weight=2.0)}
-    assert data._sources["val"] == {"c": PoseSet("d.json", "c")}
-    assert data._sources["predict"] == {"e": PoseSet("e.json", "e", detections="boxes.json")}
+    assert data.sources["train"] == {"a": PoseSet("a.json", "a", weight=2.0)}
+    assert data.sources["val"] == {"c": PoseSet("d.json", "c")}
+    assert data.sources["predict"] == {"e": PoseSet("e.json", "e", detections="boxes.json")}
     assert data.boxes == "gt"
     assert data.geometry == GeometricTransform(flip_prob=0.0, rotation=40.0)
     assert data.photometric == PhotometricAugment()

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from elifpose.datasets.synthetic.dataset import write_dataset
 
+SUMMARY = "render people with exact keypoints"
+DESCRIPTION = "Render people with 26 exact keypoints as JPEG files and COCO-style JSON."
+
 TRAIN_SPLIT, VAL_SPLIT = "train2017", "val2017"
 """Names of the splits, those of COCO's layout, so that whatever reads COCO reads this."""
 

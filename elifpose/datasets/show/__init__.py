@@ -1,0 +1,1 @@
+"""A picture of samples as the network sees them."""

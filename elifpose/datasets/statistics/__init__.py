@@ -1,0 +1,1 @@
+"""How many people, keypoints and sizes data sets have."""

@@ -1,0 +1,1 @@
+"""Look for mistakes in data sets before they cost a training."""
