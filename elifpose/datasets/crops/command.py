@@ -5,8 +5,10 @@ import argparse
 from elifpose.datasets.datamodule import PoseDataModule
 
 SUMMARY = "keep crops, so that training reads faster"
-DESCRIPTION = "Write the people of the training sets as small crops, which `elifpose fit` then reads instead of images."
+DESCRIPTION = (
+    "Write the people of the training sets as small crops, which `elifpose fit` then reads instead of images."
     " Options of `elifpose fit`, --config first of all, say which data."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

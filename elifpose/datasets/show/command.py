@@ -5,8 +5,10 @@ import argparse
 from elifpose.datasets.datamodule import PoseDataModule
 
 SUMMARY = "draw samples as the network sees them"
-DESCRIPTION = "Write a contact sheet of samples as the network sees them: crop, keypoints by side, weights."
+DESCRIPTION = (
+    "Write a contact sheet of samples as the network sees them: crop, keypoints by side, weights."
     " Options of `elifpose fit`, --config first of all, say which data."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

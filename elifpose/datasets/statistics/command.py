@@ -5,8 +5,10 @@ import argparse
 from elifpose.datasets.datamodule import PoseDataModule
 
 SUMMARY = "count people, keypoints and sizes"
-DESCRIPTION = "Count a configuration's people and keypoints, sizes of boxes, and truncation; as a table and a picture."
+DESCRIPTION = (
+    "Count a configuration's people and keypoints, sizes of boxes and truncation, as a table and a picture."
     " Options of `elifpose fit`, --config first of all, say which data."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,10 @@ import argparse
 from elifpose.datasets.datamodule import PoseDataModule
 
 SUMMARY = "look for mistakes in a configuration's sets"
-DESCRIPTION = "Read every file of a configuration's sets and check every annotation; write a report with file, id and reason."
+DESCRIPTION = (
+    "Read every file of a configuration's sets and check every annotation; write a report of file, id and reason."
     " Options of `elifpose fit`, --config first of all, say which data."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
