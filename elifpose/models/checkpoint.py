@@ -108,7 +108,7 @@ def load_network(path: str | Path) -> PoseEstimator:
     if record.get("quantization") is not None:
         raise ElifPoseError(
             f"checkpoint {path}: is of quantization-aware training; read it with load_network of"
-            " elifpose.training.quantized"
+            " elifpose.quantization.checkpoint"
         )
     try:
         network = PoseEstimator.from_arguments(record["network"])

@@ -21,6 +21,7 @@ from elifpose.evaluation.settings import Evaluation
 from elifpose.models import AuxiliaryHeatmap, PoseEstimator
 from elifpose.models.checkpoint import network_record
 from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
+from elifpose.quantization.checkpoint import QUANTIZATION, load_network
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training.checkpoints import (
@@ -41,7 +42,7 @@ from elifpose.training.optim import (
     parameter_groups,
     total_steps,
 )
-from elifpose.training.quantized import QUANTIZATION, Quantization, load_network, load_weights
+from elifpose.training.quantized import Quantization, load_weights
 from elifpose.training.resume import Options, options_of, reassert, require_fitting
 from elifpose.utils.errors import ElifPoseError
 

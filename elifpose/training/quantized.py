@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from elifpose.models import PoseEstimator, load_checkpoint
 from elifpose.models.checkpoint import LoadReport, Scope
-from elifpose.models.checkpoint import load_network as load_float_network
 from elifpose.models.checkpoint_files import read_checkpoint
 from elifpose.quantization import (
     QuantizationSpec,
@@ -21,9 +20,7 @@ from elifpose.quantization import (
     set_observing,
     unprepare,
 )
-
-QUANTIZATION = "quantization"
-"""Entry of ElifPose's record in a checkpoint: None for a float network."""
+from elifpose.quantization.checkpoint import QUANTIZATION
 
 
 class Quantization:
@@ -125,27 +122,6 @@ def load_weights(quantization: Quantization, network: PoseEstimator, path: str |
     if scope == "backbone":
         quantization.restore(before)
     return report
-
-
-def load_network(path: str | Path) -> PoseEstimator:
-    """Rebuild the network of a fit's checkpoint, float or quantized, weights and ranges included.
-
-    Args:
-        path: As for :func:`elifpose.models.load_network`.
-
-    Returns:
-        The network, on the CPU, in evaluation mode; prepared if the fit had quantized it.
-
-    Raises:
-        ElifPoseError: As that function.
-    """
-    record = read_checkpoint(path).record or {}
-    if record.get(QUANTIZATION) is None:
-        return load_float_network(path)
-    network = PoseEstimator.from_arguments(record["network"])
-    prepare(network, _spec(record[QUANTIZATION]["spec"]))
-    load_checkpoint(network, path)
-    return network.eval()
 
 
 @torch.no_grad()

@@ -8,8 +8,9 @@ from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead
 from elifpose.models.checkpoint import network_record, save_network
 from elifpose.models.checkpoint_files import RECORD_KEY
 from elifpose.quantization import QuantizationSpec, calibrate, is_prepared, prepare, quantizers
+from elifpose.quantization.checkpoint import QUANTIZATION, load_network
 from elifpose.quantization.quantizers import LearnedStep
-from elifpose.training.quantized import QUANTIZATION, Quantization, copy_ranges, load_network, load_weights
+from elifpose.training.quantized import Quantization, copy_ranges, load_weights
 from elifpose.utils.errors import ElifPoseError
 
 IMAGES = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
