@@ -19,7 +19,7 @@ class Contract(NamedTuple):
     """``simcc``: ``simcc_x`` and ``simcc_y``, ``(N, K, bins)`` float32. ``keypoints``: ``keypoints`` ``(N, K, 2)``
     float32, input pixels, and ``scores`` ``(N, K)`` float32."""
     normalised: bool
-    """Whether the input is float32 minus mean over std, as RTMPose's files take it; otherwise it is RGB from 0 to 255:
+    """Whether the input is float32 minus mean over std, as RTMPose's files take it; else its values are 0 to 255:
     float32 with ``simcc``, uint8 with ``keypoints``."""
     channels: Literal["RGB", "BGR"]
     """Order of the input's channels."""
