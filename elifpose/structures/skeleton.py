@@ -1,9 +1,14 @@
 """A skeleton: which points of a body are named, how they mirror, and how exactly people mark them."""
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, Self, final
+
+_MIDDLE = (51, 153, 255)
+_SIDES = {"left": (0, 200, 80), "right": (255, 128, 0)}
 
 
 class Link(NamedTuple):
@@ -13,6 +18,16 @@ class Link(NamedTuple):
     end: str
     color: tuple[int, int, int]
     """RGB, 0 to 255."""
+
+    @classmethod
+    def between(cls, start: str, end: str) -> Self:
+        """A link in the colour of the side that either end lies on, or the middle's.
+
+        >>> Link.between("left_hip", "hip").color == Link.between("left_hip", "left_knee").color
+        True
+        """
+        sides = {name.split("_")[0] for name in (start, end)} & _SIDES.keys()
+        return cls(start, end, _SIDES[sides.pop()] if len(sides) == 1 else _MIDDLE)
 
 
 @final
@@ -33,8 +48,8 @@ class Skeleton:
         links: Lines to draw.
 
     Raises:
-        ValueError: If names repeat, lengths differ, a sigma is not positive, or a pair, half or link names an
-            unknown keypoint.
+        ValueError: If there is no keypoint, names repeat, lengths differ, a sigma is not positive, a weight is
+            negative, or a pair, half or link names an unknown keypoint.
     """
 
     name: str
@@ -48,22 +63,40 @@ class Skeleton:
     links: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
-        known = set(self.keypoints)
-        if len(known) != len(self.keypoints):
-            raise ValueError(f"skeleton {self.name!r}: a keypoint is named twice in {self.keypoints}")
-        for field in ("sigmas", "joint_weights"):
-            if len(getattr(self, field)) != len(self.keypoints):
-                raise ValueError(
-                    f"skeleton {self.name!r}: {len(getattr(self, field))} {field} for {len(self.keypoints)} keypoints"
-                )
-        if not all(math.isfinite(sigma) and sigma > 0 for sigma in self.sigmas):
-            raise ValueError(f"skeleton {self.name!r}: sigmas must be positive, not {self.sigmas}")
-        paired = [name for pair in self.flip_pairs for name in pair]
-        if len(set(paired)) != len(paired):
-            raise ValueError(f"skeleton {self.name!r}: a keypoint stands in two flip pairs: {self.flip_pairs}")
-        named = {*paired, *self.upper_body, *self.lower_body, *(name for link in self.links for name in link[:2])}
-        if unknown := sorted(named - known):
-            raise ValueError(f"skeleton {self.name!r}: no keypoints are named {', '.join(unknown)}")
+        here = f"skeleton {self.name!r}"
+        if not self.keypoints:
+            raise ValueError(f"{here} has no keypoints")
+        for field, values in (("sigmas", self.sigmas), ("joint weights", self.joint_weights)):
+            if len(values) != len(self.keypoints):
+                raise ValueError(f"{here}: {len(values)} {field} for {len(self.keypoints)} keypoints")
+        if not all(0 < sigma < math.inf for sigma in self.sigmas):
+            raise ValueError(f"{here}: sigmas must be positive, not {self.sigmas}")
+        if not all(0 <= weight < math.inf for weight in self.joint_weights):
+            raise ValueError(f"{here}: joint weights must not be negative, but are {self.joint_weights}")
+        for field, names, repeats in (
+            ("keypoints", self.keypoints, False),
+            ("flip pairs", [name for pair in self.flip_pairs for name in pair], False),
+            ("upper body", self.upper_body, False),
+            ("lower body", self.lower_body, False),
+            ("links", [name for link in self.links for name in link[:2]], True),
+        ):
+            if twice := [name for name, count in Counter(names).items() if count > 1 and not repeats]:
+                raise ValueError(f"{here}: its {field} name {', '.join(twice)} more than once")
+            if unknown := sorted(set(names) - set(self.keypoints)):
+                known = ", ".join(self.keypoints)
+                raise ValueError(f"{here}: its {field} name {', '.join(unknown)}; its keypoints are {known}")
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
+        """The skeleton that `arguments` describe, also after a way through JSON, which makes lists of tuples."""
+        links = tuple(Link(start, end, tuple(color)) for start, end, color in arguments["links"])
+        tuples = {key: tuple(value) for key, value in arguments.items() if isinstance(value, list | tuple)}
+        pairs = tuple((left, right) for left, right in arguments["flip_pairs"])
+        return cls(**{**arguments, **tuples, "flip_pairs": pairs, "links": links})
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments as numbers, strings and tuples, for `from_arguments`."""
+        return {**asdict(self), "links": tuple(tuple(link) for link in self.links)}
 
     @property
     def num_keypoints(self) -> int:

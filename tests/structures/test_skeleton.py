@@ -1,3 +1,5 @@
+import json
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -35,17 +37,22 @@ def test_an_unknown_name_has_no_position() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"keypoints": ("neck", "left_hand", "left_hand")}, "named twice"),
+        ({"keypoints": ("neck", "left_hand", "left_hand")}, "keypoints name left_hand more than once"),
+        ({"keypoints": (), "sigmas": (), "joint_weights": ()}, "has no keypoints"),
         ({"sigmas": (0.1, 0.2)}, "2 sigmas for 3 keypoints"),
-        ({"joint_weights": (1.0,)}, "1 joint_weights for 3 keypoints"),
+        ({"joint_weights": (1.0,)}, "1 joint weights for 3 keypoints"),
         ({"sigmas": (0.1, 0.2, 0.0)}, "must be positive"),
         ({"sigmas": (0.1, 0.2, float("nan"))}, "must be positive"),
-        ({"flip_pairs": (("left_hand", "right_hand"), ("neck", "left_hand"))}, "two flip pairs"),
-        ({"flip_pairs": (("neck", "neck"),)}, "two flip pairs"),
-        ({"flip_pairs": (("left_hand", "tail"),)}, "no keypoints are named tail"),
-        ({"upper_body": ("head",)}, "no keypoints are named head"),
-        ({"lower_body": ("foot", "toe")}, "no keypoints are named foot, toe"),
-        ({"links": (Link("neck", "head", (0, 0, 0)),)}, "no keypoints are named head"),
+        ({"sigmas": (0.1, 0.2, float("inf"))}, "must be positive"),
+        ({"joint_weights": (1.0, -1.0, 1.0)}, "must not be negative"),
+        ({"joint_weights": (1.0, float("nan"), 1.0)}, "must not be negative"),
+        ({"flip_pairs": (("left_hand", "right_hand"), ("neck", "left_hand"))}, "flip pairs name left_hand more"),
+        ({"flip_pairs": (("neck", "neck"),)}, "flip pairs name neck more"),
+        ({"flip_pairs": (("left_hand", "tail"),)}, "flip pairs name tail; its keypoints are neck, right_hand"),
+        ({"upper_body": ("head",)}, "upper body name head;"),
+        ({"upper_body": ("neck", "neck")}, "upper body name neck more"),
+        ({"lower_body": ("foot", "toe")}, "lower body name foot, toe;"),
+        ({"links": (Link("neck", "head", (0, 0, 0)),)}, "links name head;"),
     ],
 )
 def test_contradictions_are_named(change: dict[str, Any], message: str) -> None:
@@ -58,3 +65,24 @@ def test_skeletons_are_compared_by_value_and_frozen() -> None:
     assert hash(replace(ARM)) == hash(ARM)
     with pytest.raises(AttributeError):
         ARM.name = "leg"  # type: ignore[misc]
+
+
+def test_arguments_rebuild_a_skeleton_also_from_json() -> None:
+    arguments = ARM.arguments()
+    assert Skeleton.from_arguments(arguments) == ARM
+    rebuilt = Skeleton.from_arguments(json.loads(json.dumps(arguments)))
+    assert rebuilt == ARM
+    assert hash(rebuilt) == hash(ARM)
+    assert rebuilt.links[0].color == (0, 255, 0)
+
+
+def test_arguments_are_primitives() -> None:
+    assert b"elifpose" not in pickle.dumps(ARM.arguments())
+
+
+def test_links_are_coloured_by_side() -> None:
+    left, right = Link.between("neck", "left_hand").color, Link.between("right_hand", "right_elbow").color
+    middle = Link.between("head", "neck").color
+    assert len({left, right, middle}) == 3
+    assert Link.between("left_hand", "left_elbow").color == left
+    assert Link.between("left_hip", "right_hip").color == middle

@@ -1,0 +1,1 @@
+"""Layouts that public sets are published in, each turned into COCO's."""
