@@ -12,7 +12,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -21,7 +20,9 @@ from elifpose.codecs.simcc import SimCC
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.evaluation.bootstrap import Interval, bootstrap_ap_difference
-from elifpose.evaluation.set_evaluator import SetEvaluation, SetEvaluator
+from elifpose.evaluation.set_evaluator import SetEvaluation
+from elifpose.export.average_precision import FlipTest, evaluate, in_order
+from elifpose.export.running import NetworkRunner
 from elifpose.models.pose_estimator import PoseEstimator
 from elifpose.quantization import QuantizationSpec, calibrate, convert, prepare
 from elifpose.structures.batch import collate
@@ -45,17 +46,11 @@ def crops(data_set: PoseDataset, count: int, step: int) -> Iterator[Tensor]:
         yield collate(data_set.__getitems__(list(chosen[start : start + step]))).images
 
 
-@torch.inference_mode()
-def evaluate(network: nn.Module, module: ElifPoseModule, data_set: PoseDataset) -> SetEvaluation:
+def judge(network: nn.Module, module: ElifPoseModule, data_set: PoseDataset) -> SetEvaluation:
     """Everybody of a set through a network, with the flip test."""
-    evaluator = SetEvaluator(module.skeleton, data_set.ground_truth())
     assert isinstance(network, PoseEstimator)  # noqa: S101
-    network.eval()
-    for start in range(0, len(data_set), PEOPLE_AT_ONCE):
-        batch = collate(data_set.__getitems__(list(range(start, min(start + PEOPLE_AT_ONCE, len(data_set))))))
-        logits = network.forward_flip_test(batch.images, module.skeleton.flip_indices)
-        evaluator.update(*module.codec.decode(*logits), batch)
-    return evaluator.evaluate()
+    runner = NetworkRunner(network.eval(), module.codec)
+    return evaluate(FlipTest(runner, module.codec, module.skeleton.flip_indices), data_set, in_order(data_set))
 
 
 def measure(networks: list[Path], options: argparse.Namespace) -> dict[str, tuple[float, Interval | None]]:
@@ -63,15 +58,15 @@ def measure(networks: list[Path], options: argparse.Namespace) -> dict[str, tupl
     start, trained_on, quantized = (ElifPoseModule.load_from_checkpoint(path) for path in networks)
     people = people_of(options.data, "val2017", start.skeleton, start.codec)
     training = people_of(options.calibration, "train2017", start.skeleton, start.codec)
-    evaluations = {"int8, trained quantized": evaluate(convert(quantized.network), quantized, people)}
+    evaluations = {"int8, trained quantized": judge(convert(quantized.network), quantized, people)}
     for name, spec in OBSERVERS.items():
         network = ElifPoseModule.load_from_checkpoint(networks[1]).network
         prepare(network, spec)
         calibrate(network, crops(training, options.calibration_people, PEOPLE_AT_ONCE))
-        evaluations[f"int8, calibrated by {name}"] = evaluate(convert(network), trained_on, people)
-    reference = evaluate(trained_on.network, trained_on, people)
+        evaluations[f"int8, calibrated by {name}"] = judge(convert(network), trained_on, people)
+    reference = judge(trained_on.network, trained_on, people)
     rows: dict[str, tuple[float, Interval | None]] = {
-        "float at the start": (evaluate(start.network, start, people).figures["AP"], None),
+        "float at the start": (judge(start.network, start, people).figures["AP"], None),
         "float, trained on": (reference.figures["AP"], None),
     }
     for name, of in evaluations.items():

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +29,15 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from elifpose.export.onnx import export_onnx
+from elifpose.codecs.simcc import SimCC
+from elifpose.export.contract import Contract, Precision
+from elifpose.export.onnx import write_onnx
 from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead
 from elifpose.models.layers import Activation
 from elifpose.quantization import QuantizationSpec, calibrate, convert, prepare
 
 SIZE, KEYPOINTS = (192, 256), 26
+CONTRACT = Contract(SIZE, 2.0, "simcc", normalised=False, channels="RGB", mean=(0.0,) * 3, std=(1.0,) * 3)
 TURN = 6  # calls
 PLAIN, FLOAT, OURS, STATIC = "PyTorch float32", "ORT float32", "ORT int8, ElifPose", "ORT int8, static"
 COUNTED = {
@@ -73,12 +77,17 @@ def build_network(activation: Activation, images: Tensor) -> PoseEstimator:
     return network.eval()
 
 
+def write(network: PoseEstimator, path: Path, precision: Precision) -> None:
+    """One network as ONNX, which takes float images from 0 to 255 and gives logits."""
+    write_onnx(network, path, CONTRACT, precision, SimCC(SIZE), None, {})
+
+
 def write_files(
     network: PoseEstimator, images: Tensor, float_layers: tuple[str, ...], folder: Path
 ) -> dict[str, Path]:
     """Float and both int8 networks as ONNX files."""
     files = {name: folder / f"{position}.onnx" for position, name in enumerate((FLOAT, OURS, STATIC))}
-    export_onnx(network, files[FLOAT], SIZE)
+    write(network, files[FLOAT], "float32")
     plain = folder / "preprocessed.onnx"
     quant_pre_process(files[FLOAT], plain, skip_symbolic_shape=True)
     quantize_static(
@@ -92,7 +101,7 @@ def write_files(
     )
     prepare(network, QuantizationSpec(float_layers=float_layers))
     calibrate(network, [images])
-    export_onnx(convert(network), files[OURS], SIZE)
+    write(cast("PoseEstimator", convert(network)), files[OURS], "int8")
     return files
 
 

@@ -20,6 +20,7 @@ usage: elifpose COMMAND [OPTIONS]
   validate   measure a checkpoint              elifpose validate --config … --ckpt_path …
   test       the same on the test sets         elifpose test --config … --ckpt_path …
   predict    write keypoints as JSON and CSV   elifpose predict --config … --ckpt_path …
+  export     write a checked ONNX or Core ML file  elifpose export --ckpt_path … --out pose.onnx
   data       make and check data sets          elifpose data verify --config …; elifpose data --help
 
 `elifpose COMMAND --help` lists a command's options; every option can also stand in the YAML of --config.
@@ -37,6 +38,10 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"elifpose {__version__}\n")
         return 0
     try:
+        if command == "export":
+            from elifpose.export import command as export_command
+
+            return export_command.run(options, lambda of_fit: build(of_fit)[1])
         if command == "data":
             from elifpose.datasets import command as data_command
 

@@ -1,21 +1,36 @@
 """Fixtures that any test may use."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from elifpose.cli import main
 from elifpose.datasets.synthetic import write_dataset
 from elifpose.structures.skeletons import COCO_WHOLEBODY, HALPE26
+
+# The same examples each time, nothing left behind, and no test that fails on a busy machine.
+settings.register_profile("elifpose", derandomize=True, database=None, deadline=None)
+settings.load_profile("elifpose")
 
 Person = dict[str, Any]
 Options = Callable[[Path, Path], list[str]]
 
 QUICKSTART = Path(__file__).parents[1] / "configs/quickstart.yaml"
 TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis writes to a folder that goes away with the test run; it already does so when tests are collected."""
+    folder = tempfile.mkdtemp(prefix="hypothesis-")
+    set_hypothesis_home_dir(folder)
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

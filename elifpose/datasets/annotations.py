@@ -1,10 +1,11 @@
 """A set's annotations as packed arrays, kept in a cache, so that a second start costs nothing."""
 
+import gc
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -67,8 +68,10 @@ class Annotations:
 
     def file_names(self) -> list[str]:
         """All file names, in the order of `image_ids`."""
-        names, offsets = self.file_name_bytes.tobytes(), self.file_name_offsets.tolist()
-        return [os.fsdecode(names[start:end]) for start, end in pairwise(offsets)]
+        if not len(self.image_ids):
+            return []
+        separated = np.insert(self.file_name_bytes, self.file_name_offsets[1:-1], 0)  # no file name has a NUL
+        return os.fsdecode(separated.tobytes()).split("\0")
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays by name."""
@@ -131,8 +134,21 @@ def load_annotations(
     if stored is not None and stored.stamp["digest"] == digest:
         annotations = Annotations.of_columns(stored, None)
     else:
-        annotations = parse(content, source, skeleton)
+        with _no_search_for_cycles():
+            annotations = parse(content, source, skeleton)
     return _store(annotations, {**made_by, **seen, "digest": digest}, places)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """JSON becomes millions of objects without a cycle; Python's search for some would take most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _find(places: list[Path], made_by: dict[str, Any]) -> tuple[Columns | None, str | None]:
@@ -159,7 +175,7 @@ def _store(annotations: Annotations, stamp: dict[str, Any], places: list[Path]) 
 
 def _cache_files(source: Path, skeleton: Skeleton) -> list[Path]:
     """Where the cache of a file may lie, best place first."""
-    source = source.resolve()
+    source = Path(os.path.realpath(source))  # Path.resolve raises where links go round in a circle
     name = f"{source.name}.{skeleton.name}.columns"
     marked = f"{hashlib.blake2b(bytes(source), digest_size=8).hexdigest()}-{name}"
     if folder := os.environ.get(CACHE_VARIABLE):

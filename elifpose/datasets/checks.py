@@ -1,7 +1,7 @@
 """What is wrong with a data set, found before training starts: errors for what stops it, findings for the rest."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,8 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         more = ", …" if self.number > len(self.examples) else ""
-        return f"{self.number} {self.what} ({', '.join(self.examples)}{more})"
+        examples = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.number} {self.what}{examples}"
 
 
 class People(NamedTuple):
@@ -62,9 +63,13 @@ def clip_boxes(boxes: npt.NDArray[np.float64], sizes: npt.NDArray[np.int32]) -> 
 
 def distinct(annotations: Annotations) -> Mask:
     """``(A,)``: whose image is known and whose id did not come before."""
-    first = np.zeros(len(annotations.ids), np.bool_)
-    first[np.unique(annotations.ids, return_index=True)[1]] = True
-    return first & (annotations.image_indices >= 0)
+    return _firsts(annotations.ids) & (annotations.image_indices >= 0)
+
+
+def order_by_image(image_indices: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """``(N,)``: the stable order of ``(N,)`` positions of images; ten times faster than `numpy.argsort`."""
+    keys = (image_indices.astype(np.int64) << 32) + np.arange(len(image_indices))
+    return np.sort(keys) & 0xFFFFFFFF
 
 
 def find_people(annotations: Annotations, labelled: Mask, num_keypoints: npt.NDArray[np.int64]) -> People:
@@ -76,8 +81,9 @@ def find_people(annotations: Annotations, labelled: Mask, num_keypoints: npt.NDA
         num_keypoints: ``(A,)``, how many keypoints each person has by the file's count.
     """
     boxes = annotations.boxes
-    clipped = clip_boxes(boxes, annotations.image_sizes[annotations.image_indices])
     known = annotations.image_indices >= 0
+    sizes = np.append(annotations.image_sizes, [[0, 0]], axis=0).astype(np.int32)  # the last is that of index -1
+    clipped = clip_boxes(boxes, sizes[annotations.image_indices])
     people = ~annotations.crowd
     left = np.ones(len(annotations.ids), np.bool_)
     findings = []
@@ -87,21 +93,20 @@ def find_people(annotations: Annotations, labelled: Mask, num_keypoints: npt.NDA
         ("crowds", annotations.crowd, True),
         ("people without labelled keypoints", ~labelled.any(axis=1) | (num_keypoints == 0), True),
         ("people without a box of finite numbers", people & ~np.isfinite(boxes).all(axis=1), False),
-        ("people with a box of zero size", people & (boxes[:, 2:] <= 0).any(axis=1), False),
-        ("people with a box outside the image", people & ~(clipped[:, 2:] > 0).all(axis=1), False),
+        ("people with a box of zero size", people & ((boxes[:, 2] <= 0) | (boxes[:, 3] <= 0)), False),
+        ("people with a box outside the image", people & ~((clipped[:, 2] > 0) & (clipped[:, 3] > 0)), False),
     ):
         findings += _finding(what, "annotation", annotations.ids[left & wrong], expected)
         left &= ~wrong
     rows = np.flatnonzero(left)
-    rows = rows[np.argsort(annotations.image_indices[rows], kind="stable")]
-    return People(rows, clipped[rows], tuple(findings))
+    rows = rows.take(order_by_image(annotations.image_indices[rows]))
+    return People(rows, clipped.take(rows, axis=0), tuple(findings))  # eight times faster than clipped[rows]
 
 
 def find_oddities(annotations: Annotations) -> tuple[Finding, ...]:
     """What is used all the same, but not as the file has it."""
-    repeated = np.ones(len(annotations.image_ids), np.bool_)
-    repeated[np.unique(annotations.image_ids, return_index=True)[1]] = False
     others = int(annotations.others[0])
+    repeated = ~_firsts(annotations.image_ids)
     return (
         *_finding(
             "people with NaN or absurd keypoints, which count as not labelled",
@@ -114,24 +119,31 @@ def find_oddities(annotations: Annotations) -> tuple[Finding, ...]:
 
 
 def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Which of the named files are not in a folder or its subfolders; one listing for each folder."""
-    listed: dict[str, frozenset[str]] = {}
-    missing = []
-    for name in names:
-        parent, base = os.path.split(name)
-        if parent not in listed:
-            try:
-                listed[parent] = frozenset(os.listdir(folder / parent))  # noqa: PTH208  (names only, many thousands)
-            except OSError:
-                listed[parent] = frozenset()
-        if base not in listed[parent]:
-            missing.append(name)
-    return missing
+    """Which of the named files are not in a folder or its subfolders; one listing for each folder.
+
+    Raises:
+        ElifPoseError: If a folder must not be listed.
+    """
+    present = set(_list(folder))
+    left = [name for name in names if name not in present]
+    for parent in {name[: name.rfind("/") + 1] for name in left} - {""}:
+        present.update(parent + name for name in _list(folder / parent))
+    return [name for name in left if name not in present]
+
+
+def _list(folder: Path) -> list[str]:
+    """What is in a folder; nothing if it is absent."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208  (names only, many thousands)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ElifPoseError(f"the image folder {folder} cannot be listed: {error.strerror}") from error
 
 
 def check_images(set_name: str, folder: Path, names: Sequence[str]) -> None:
     """`ElifPoseError` if the folder or one of the named images is missing; lists the first few."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112  (Path.is_dir raises where a folder above must not be entered)
         raise ElifPoseError(f"data set {set_name!r}: there is no image folder {folder}; check 'images' and the root")
     if missing := missing_images(folder, names):
         examples = ", ".join(missing[:_EXAMPLES]) + (", …" if len(missing) > _EXAMPLES else "")
@@ -162,38 +174,14 @@ def find_other_sizes(folder: Path, names: Sequence[str], sizes: npt.NDArray[np.i
     return (Finding(what, len(other), tuple(other[:_EXAMPLES])),) if other else ()
 
 
-def shared_images(
-    train: Iterable[tuple[Path, Sequence[str]]], val: Iterable[tuple[Path, Sequence[str]]]
-) -> list[str]:
-    """Images that both training and validation show.
-
-    Two files are the same picture if they are the same file, or if name and size in bytes agree.
-
-    Args:
-        train: For each data set, the folder and the names of its images.
-        val: The same for validation.
-
-    Returns:
-        Paths of the validation images in question.
-    """
-    by_name: dict[str, set[Path]] = {}
-    for folder, names in train:
-        for name in names:
-            by_name.setdefault(os.path.basename(name), set()).add(folder / name)  # noqa: PTH119
-    shared = []
-    for folder, names in val:
-        for name in names:
-            candidates = by_name.get(os.path.basename(name), ())  # noqa: PTH119
-            if candidates and _same_file(folder / name, candidates):
-                shared.append(str(folder / name))
-    return shared
-
-
-def _same_file(path: Path, candidates: Iterable[Path]) -> bool:
-    if path in candidates:
-        return True
-    size = path.stat().st_size
-    return any(candidate.stat().st_size == size for candidate in candidates)
+def _firsts(ids: npt.NDArray[np.int64]) -> Mask:
+    """``(N,)``: which numbers did not come before."""
+    ordered = np.sort(ids)
+    if (ordered[1:] != ordered[:-1]).all():  # as nearly always, and far faster to see
+        return np.ones(len(ids), np.bool_)
+    first = np.zeros(len(ids), np.bool_)
+    first[np.unique(ids, return_index=True)[1]] = True
+    return first
 
 
 def _finding(what: str, kind: str, ids: npt.NDArray[np.int64], expected: bool = False) -> list[Finding]:

@@ -7,12 +7,13 @@ One layout, with three ways of storing keypoints: COCO's ``keypoints`` (K × 3 n
 import os
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from elifpose.datasets.annotations import Annotations, load_annotations
+from elifpose.datasets.checks import clip_boxes
 from elifpose.datasets.records import (
     FloatArray,
     Record,
@@ -22,6 +23,7 @@ from elifpose.datasets.records import (
     numbers,
     positions,
     read_json,
+    short,
 )
 from elifpose.structures import Skeleton
 from elifpose.utils.errors import ElifPoseError
@@ -74,7 +76,20 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
     Raises:
         ElifPoseError: As `load_coco`.
     """
-    document = read_json(content, source)
+    return pack_coco(read_json(content, source), source, skeleton)
+
+
+def pack_coco(document: Any, source: Path, skeleton: Skeleton) -> Annotations:
+    """Pack a COCO-style document, such as a file of another layout was turned into.
+
+    Args:
+        document: What the JSON text said.
+        source: The file's name, for errors.
+        skeleton: What it is annotated with.
+
+    Raises:
+        ElifPoseError: As `load_coco`.
+    """
     content_of = document if isinstance(document, dict) else {}
     images, annotated = content_of.get("images"), content_of.get("annotations", [])
     if not isinstance(images, list) or not isinstance(annotated, list):
@@ -84,7 +99,7 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
         )
     check_objects(source, "image", images)
     check_objects(source, "annotation", annotated)
-    person = _person_category(document)
+    person = _person_category(source, document.get("categories") or [])
     people = [record for record in annotated if person is None or record.get("category_id", person) == person]
     names = [_file_name(source, record) for record in images]
     sizes = [integers(source, "image", images, key) for key in ("width", "height")]
@@ -92,17 +107,19 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
     boxes = number_lists(source, "annotation", people, "bbox", (4,), np.nan)
     boxes[~(np.abs(boxes) <= LARGEST_COORDINATE).all(axis=1)] = np.nan
     areas = numbers(source, "annotation", people, "area", np.nan)
+    image_sizes = np.clip(np.stack(sizes, axis=-1), 0, np.iinfo(np.int32).max).astype(np.int32)
+    image_indices = positions(image_ids, integers(source, "annotation", people, "image_id"))
     points, unusable = _points(source, people, skeleton)
     return Annotations(
         image_ids=image_ids,
-        image_sizes=np.clip(np.stack(sizes, axis=-1), 0, np.iinfo(np.int32).max).astype(np.int32),
+        image_sizes=image_sizes,
         file_name_bytes=np.frombuffer(b"".join(names), np.uint8),
         file_name_offsets=np.array([0, *accumulate(map(len, names))], np.int64),
         ids=integers(source, "annotation", people, "id"),
-        image_indices=positions(image_ids, integers(source, "annotation", people, "image_id")),
+        image_indices=image_indices,
         boxes=boxes,
-        areas=np.where(np.isfinite(areas), areas, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3]),
-        crowd=np.array([bool(record.get("iscrowd")) for record in people], np.bool_),
+        areas=np.where(np.isfinite(areas), areas, _visible_areas(boxes, image_indices, image_sizes)),
+        crowd=integers(source, "annotation", people, "iscrowd", 0) != 0,
         num_keypoints=np.clip(integers(source, "annotation", people, "num_keypoints", -1), -1, 9999).astype(np.int32),
         keypoints=np.ascontiguousarray(points[..., :2]),
         visibility=np.clip(np.ceil(points[..., 2]), 0, 2).astype(np.uint8),
@@ -111,9 +128,21 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
     )
 
 
-def _person_category(document: Record) -> object:
+def _visible_areas(
+    boxes: FloatArray, image_indices: npt.NDArray[np.int32], sizes: npt.NDArray[np.int32]
+) -> FloatArray:
+    """``(A,)``: a share of the box that is common of people, cut to the image where that is listed, as in MMPose."""
+    known = image_indices >= 0
+    seen = boxes.copy()
+    seen[known] = clip_boxes(boxes[known], sizes[image_indices[known]])
+    return AREA_OF_BOX * seen[:, 2] * seen[:, 3]
+
+
+def _person_category(source: Path, categories: object) -> object:
     """The id of the category of people; None if everyone annotated is one."""
-    categories = [c for c in document.get("categories") or () if isinstance(c, dict)]
+    if not isinstance(categories, list):
+        raise ElifPoseError(f"{source}: 'categories' must be a list, not {short(categories)}; mend the file")
+    check_objects(source, "category", categories)
     named = [c.get("id") for c in categories if c.get("name") == "person"]
     return named[0] if named and len(categories) > 1 else None
 
@@ -134,10 +163,10 @@ def _points(source: Path, people: list[Record], skeleton: Skeleton) -> tuple[Flo
 
 
 def _file_name(source: Path, record: Record) -> bytes:
-    name = record.get("file_name")
+    name, image = record.get("file_name"), f"{source}: image with id {short(record.get('id'))}"
     if not isinstance(name, str) or not name or "\0" in name:
-        raise ElifPoseError(f"{source}: image with id {record.get('id')}: 'file_name' must be a name, not {name!r}")
+        raise ElifPoseError(f"{image}: 'file_name' must be a name, not {short(name)}")
     try:
         return os.fsencode(name)
     except UnicodeEncodeError as error:
-        raise ElifPoseError(f"{source}: image with id {record.get('id')}: no file is named {name!r}") from error
+        raise ElifPoseError(f"{image}: no file is named {short(name)}") from error

@@ -1,9 +1,10 @@
 """Named NumPy arrays in one file that opens without being read: the form in which parsed annotations are kept.
 
-Layout: eight bytes of magic, the header's length (uint64, little-endian), the header (JSON), then the arrays, each
-at a multiple of 64 bytes. Processes that open the same file share its pages.
+Layout: eight bytes of magic, the header's length (uint64, little-endian), its BLAKE2b digest of 16 bytes, the header
+(JSON), then the arrays, each at a multiple of 64 bytes. Processes that open the same file share its pages.
 """
 
+import hashlib
 import json
 import mmap
 import os
@@ -17,7 +18,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_MAGIC = b"ELIFCOL1"
+_MAGIC = b"ELIFCOL2"
+_DIGEST_BYTES = 16
+_START = len(_MAGIC) + 8 + _DIGEST_BYTES
 _ALIGNMENT = 64
 
 
@@ -49,11 +52,11 @@ def write_columns(path: Path, arrays: Mapping[str, Array], stamp: Mapping[str, A
         layout[name] = {"dtype": array.dtype.str, "shape": array.shape, "offset": offset}
         offset += _aligned(array.nbytes)
     header = json.dumps({"stamp": dict(stamp), "columns": layout, "bytes": offset}).encode()
-    header += b" " * (_aligned(len(_MAGIC) + 8 + len(header)) - len(_MAGIC) - 8 - len(header))
+    header += b" " * (_aligned(_START + len(header)) - _START - len(header))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
+            file.write(_MAGIC + len(header).to_bytes(8, "little") + _digest(header) + header)
             for array in arrays.values():
                 file.write(np.ascontiguousarray(array).data)
                 file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
@@ -71,15 +74,12 @@ def read_columns(path: Path) -> Columns | None:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
         return None
-    start = len(_MAGIC) + 8
-    length = int.from_bytes(mapped[len(_MAGIC) : start], "little")
-    if mapped[: len(_MAGIC)] != _MAGIC or start + length > len(mapped):
+    end_of_length = _START - _DIGEST_BYTES
+    start = _START + int.from_bytes(mapped[len(_MAGIC) : end_of_length], "little")
+    content = mapped[_START:start]
+    if mapped[: len(_MAGIC)] != _MAGIC or mapped[end_of_length:_START] != _digest(content):
         return None
-    try:
-        header = json.loads(mapped[start : start + length])
-    except ValueError:
-        return None
-    start += length
+    header = json.loads(content)
     if len(mapped) != start + header["bytes"]:
         return None
     return Columns(
@@ -91,6 +91,10 @@ def _view(mapped: mmap.mmap, start: int, column: Mapping[str, Any]) -> Array:
     shape = tuple(column["shape"])
     count = int(np.prod(shape, dtype=np.int64))
     return np.frombuffer(mapped, np.dtype(column["dtype"]), count, start + column["offset"]).reshape(shape)
+
+
+def _digest(header: bytes) -> bytes:
+    return hashlib.blake2b(header, digest_size=_DIGEST_BYTES).digest()
 
 
 def _aligned(size: int) -> int:

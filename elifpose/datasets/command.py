@@ -10,6 +10,7 @@ from elifpose.datasets.show import command as show
 from elifpose.datasets.statistics import command as stats
 from elifpose.datasets.synthetic import command as synthesize
 from elifpose.datasets.verification import command as verify
+from elifpose.utils.errors import ElifPoseError
 
 _CONFIGURED = {"verify": verify, "stats": stats, "show": show, "cache": cache}
 
@@ -37,6 +38,8 @@ def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -
             parser.error(f"unrecognized arguments: {' '.join(of_fit)}")
         synthesize.run(arguments)
         return 0
+    if not any(word.partition("=")[0] == "--config" for word in of_fit):
+        raise ElifPoseError(f"`elifpose data {arguments.command}` needs a configuration: give --config FILE")
     status: int = _CONFIGURED[arguments.command].run(arguments, build(of_fit))
     return status
 

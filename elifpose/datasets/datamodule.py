@@ -1,34 +1,40 @@
 """The data of a run: sets to train on, to validate on, to test on and to predict on, as batches."""
 
-import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from elifpose.datasets.augment import PhotometricAugment
-from elifpose.datasets.checks import shared_images
 from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.formats import load_set
 from elifpose.datasets.joined import JoinedDataset
+from elifpose.datasets.loader import ResumableLoader, start_worker
 from elifpose.datasets.pose_dataset import PoseDataset
-from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.pose_set import PoseSet, with_boxes
+from elifpose.datasets.present_sets import PresentSets, absent_files, present_sets
 from elifpose.datasets.sampler import OrderedSampler, PeopleSampler, SampleKey
+from elifpose.datasets.shared_images import pairs_of_sets, shared_images
+from elifpose.datasets.shares import check_shares, epoch_sentence, people_per_epoch
 from elifpose.datasets.transforms import GeometricTransform
 from elifpose.structures import PoseBatch, PoseSample, get_skeleton
 from elifpose.structures.batch import collate
 from elifpose.utils.errors import ElifPoseError
 
 _PREFETCHED = 4  # batches per worker: a crowded image or a slow disk is not felt at once
-_EXAMPLES = 5
-_ANNOTATED = "gt"
+Split = Literal["train", "val", "test", "predict"]
+_SPLITS: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("predict",),
+}
 
 
 class PoseDataModule(LightningDataModule):
@@ -75,7 +81,7 @@ class PoseDataModule(LightningDataModule):
         corruption: What disturbs the crops of loaders made from now on, those of training excepted; None for nothing.
 
     Raises:
-        ElifPoseError: If a size is not positive.
+        ElifPoseError: If a size is not positive, or if there can be no such shares.
     """
 
     def __init__(
@@ -108,6 +114,7 @@ class PoseDataModule(LightningDataModule):
                 raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
+        check_shares(shares or {}, train)
         self.sources = {
             "train": train,
             "val": val,
@@ -125,7 +132,7 @@ class PoseDataModule(LightningDataModule):
         self.photometric = photometric
         self.group_by_image = group_by_image
         self.max_people_per_image = max_people_per_image
-        self.shares = shares
+        self.shares = shares or {}
         self.allow_missing = allow_missing
         self.crops = self.root / crops
         self.seed = seed
@@ -139,49 +146,53 @@ class PoseDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Parse the annotations in one process, so that the others find them in the cache."""
+        if self.trainer is not None and self.trainer.state.fn is not None:
+            try:
+                self._present(_SPLITS[self.trainer.state.fn])
+            except ElifPoseError:
+                return  # in every process `setup` is about to say so, and nobody waits for a parser before
         of_all = (pose_set for of_split in self.sources.values() for pose_set in of_split.values())
-        for pose_set in {(of_set.annotations, of_set.skeleton): of_set for of_set in of_all}.values():
-            path = self.root / pose_set.annotations
-            if path.exists():  # if a set that this run does not use is absent, nobody minds
+        for pose_set in {(of_set.annotations, of_set.images, of_set.skeleton): of_set for of_set in of_all}.values():
+            if not absent_files(pose_set, self.root):  # if a set that this run does not use is absent, nobody minds
                 load_set(pose_set, self.root)
 
     def setup(self, stage: Literal["fit", "validate", "test", "predict"] | str) -> None:
         """Open the sets that a stage needs, and check them.
 
         Raises:
-            ElifPoseError: If a file is missing or broken, if there is no set, if nobody to validate on has keypoints,
+            ElifPoseError: If files are missing or broken, if there is no set, if nobody to validate on has keypoints,
                 or if ``boxes`` is a file and there are several sets.
         """
-        if stage == "fit" and not self.train_sets:
-            self.train_sets = self._open("train")
-        if stage in ("fit", "validate") and not self.val_sets:
-            self.val_sets = self._open("val")
-        if stage == "test" and not self.test_sets:
-            self.test_sets = self._open("test")
-        if stage == "predict" and not self.predict_sets:
-            self.predict_sets = self._open("predict")
+        splits = [split for split in _SPLITS[stage] if not self.sets_of(split)]
+        sets, absent = self._present(splits)
+        if absent:
+            rank_zero_warn(f"sets that are not there are left out: {'; '.join(absent)}")
+        for split in splits:
+            self.sets_of(split).update(self._open(split, sets[split]))
         if stage == "fit":
+            if len(self.sources["train"]) > 1:
+                rank_zero_info(epoch_sentence(self._people_per_epoch(), self.shares))
             self._warn_of_shared_images()
 
-    def sets_of(self, split: Literal["val", "test", "predict"]) -> dict[str, PoseDataset]:
+    def sets_of(self, split: Split) -> dict[str, PoseDataset]:
         """The sets of a split, by name, after setup."""
-        return {"val": self.val_sets, "test": self.test_sets, "predict": self.predict_sets}[split]
+        of = {"train": self.train_sets, "val": self.val_sets, "test": self.test_sets, "predict": self.predict_sets}
+        return of[split]
 
-    def _open(self, split: str) -> dict[str, PoseDataset]:
-        if not self.sources[split]:
-            raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
-        sources = self.sources[split] if split == "train" else self._with_boxes(split)
+    def _present(self, splits: Iterable[Split]) -> PresentSets:
+        """What is there of the sets of some splits, with the boxes to crop as their ``detections``."""
+        sources: dict[str, dict[str, PoseSet]] = {}
+        for split in splits:
+            of_split = self.sources[split]
+            given_as = "val" if of_split is self.sources["val"] else split
+            sources[split] = with_boxes(of_split, None if split == "train" else self.boxes, split, given_as)
+        return present_sets(sources, self.root, self.allow_missing)
+
+    def _open(self, split: Split, sources: Mapping[str, PoseSet]) -> dict[str, PoseDataset]:
+        training = split == "train"
         sets = {
             name: PoseDataset(
-                name,
-                pose_set,
-                self.root,
-                self.skeleton,
-                self.input_size,
-                self.geometry,
-                split == "train",
-                index,
-                self.seed,
+                name, pose_set, self.root, self.skeleton, self.input_size, self.geometry, training, index, self.seed
             )
             for index, (name, pose_set) in enumerate(sources.items())
         }
@@ -193,31 +204,17 @@ class PoseDataModule(LightningDataModule):
                 )
         return sets
 
-    def _with_boxes(self, split: str) -> dict[str, PoseSet]:
-        """A split's sets with the boxes to crop as their ``detections``."""
-        sources = self.sources[split]
-        if self.boxes is None:
-            return sources
-        if self.boxes != _ANNOTATED and len(sources) > 1:
-            given_as = "val" if sources is self.sources["val"] else split
-            raise ElifPoseError(
-                f"data.boxes: {self.boxes} is one file, but there are {len(sources)} sets to {split} on"
-                f" ({', '.join(sources)}); give each its own by --data.{given_as}.NAME.detections"
-            )
-        detections = None if self.boxes == _ANNOTATED else self.boxes
-        return {name: dataclasses.replace(of_set, detections=detections) for name, of_set in sources.items()}
-
     def _warn_of_shared_images(self) -> None:
         """Warn if validation shows what training saw."""
         train, val = (
-            [(data_set.images_folder, data_set.image_names) for data_set in sets.values()]
+            {name: (data_set.images_folder, data_set.image_names) for name, data_set in sets.items()}
             for sets in (self.train_sets, self.val_sets)
         )
         if shared := shared_images(train, val):
-            more = ", …" if len(shared) > _EXAMPLES else ""
+            number = len({(image.val, image.path) for image in shared})
             rank_zero_warn(
-                f"{len(shared)} of {sum(len(names) for _, names in val)} validation images are also trained on "
-                f"({', '.join(shared[:_EXAMPLES])}{more}): validation will look better than it is"
+                f"{number} of {sum(len(names) for _, names in val.values())} validation images are also trained on:"
+                f" {'; '.join(pairs_of_sets(shared))}: validation will look better than it is"
             )
 
     @property
@@ -225,13 +222,25 @@ class PoseDataModule(LightningDataModule):
         """How many training batches an epoch has in each process."""
         return len(self._train_sampler())
 
+    @property
+    def train_order(self) -> dict[str, Any]:
+        """What decides the order of the training batches beside the epoch; see `PeopleSampler`."""
+        return self._train_sampler().order
+
     def train_dataloader(self) -> DataLoader[PoseSample]:
-        """One loader over all training sets."""
+        """One loader over all training sets; a fit that goes on in mid-epoch has it begin where that epoch stands."""
+        for data_set in self.train_sets.values():
+            data_set.use_crops(self.crops)
         sampler = self._train_sampler()
         if self.trainer is not None:
             # Lightning starts the first iterator before it tells the epoch; a resumed run would repeat epoch 0.
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
-        return self._loader(JoinedDataset(list(self.train_sets.values())), sampler, persistent=True)
+        return self._loader(JoinedDataset(list(self.train_sets.values())), sampler, training=True)
+
+    def _people_per_epoch(self) -> dict[str, int]:
+        sizes = {name: len(data_set) for name, data_set in self.train_sets.items()}
+        weights = {name: data_set.pose_set.weight for name, data_set in self.train_sets.items()}
+        return people_per_epoch(sizes, weights, self.shares)
 
     def _train_sampler(self, alone: bool = False) -> PeopleSampler:
         sets = list(self.train_sets.values())
@@ -239,7 +248,7 @@ class PoseDataModule(LightningDataModule):
         return PeopleSampler(
             [data_set.image_indices for data_set in sets],
             self.batch_size,
-            weights=[data_set.pose_set.weight for data_set in sets],
+            weights=[people / len(self.train_sets[name]) for name, people in self._people_per_epoch().items()],
             seed=self.seed,
             group_by_image=self.group_by_image,
             max_people_per_image=self.max_people_per_image,
@@ -260,7 +269,7 @@ class PoseDataModule(LightningDataModule):
         sampler = self._train_sampler(alone=True)
         sampler.set_epoch(epoch)
         first = list(itertools.islice(sampler, batches))
-        return self._loader(JoinedDataset(list(self.train_sets.values())), first, persistent=False)
+        return self._loader(JoinedDataset(list(self.train_sets.values())), first)
 
     def val_dataloader(self) -> list[DataLoader[PoseSample]]:
         """One loader per validation set."""
@@ -279,19 +288,20 @@ class PoseDataModule(LightningDataModule):
             data_set = data_set.corrupted(self.corruption)
         rank, world_size = self._process()
         sampler = OrderedSampler(len(data_set), self.val_batch_size, rank=rank, world_size=world_size)
-        return self._loader(data_set, sampler, persistent=False)
+        return self._loader(data_set, sampler)
 
     def _loader(
-        self, data: JoinedDataset | PoseDataset, sampler: Iterable[list[SampleKey]], persistent: bool
+        self, data: JoinedDataset | PoseDataset, sampler: Iterable[list[SampleKey]], training: bool = False
     ) -> DataLoader[PoseSample]:
         workers = self.num_workers
-        return DataLoader(
+        loader = ResumableLoader if training else DataLoader[PoseSample]
+        return loader(
             data,
             batch_sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
-            worker_init_fn=_init_worker,
-            persistent_workers=persistent and workers > 0,
+            worker_init_fn=start_worker,
+            persistent_workers=training and workers > 0,
             prefetch_factor=_PREFETCHED if workers else None,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
@@ -314,8 +324,3 @@ class PoseDataModule(LightningDataModule):
         generator = torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
         stage = 1 if self.switch_epoch is None or trainer.current_epoch < self.switch_epoch else 2
         return batch._replace(images=self.photometric(batch.images, generator, stage))
-
-
-def _init_worker(worker: int) -> None:  # noqa: ARG001
-    """One thread per worker: they are as many as there are cores."""
-    cv2.setNumThreads(0)

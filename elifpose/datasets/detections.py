@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elifpose.datasets.annotations import Annotations
-from elifpose.datasets.checks import Finding
+from elifpose.datasets.checks import Finding, order_by_image
 from elifpose.datasets.records import check_objects, integers, number_lists, numbers, positions, read_json
 from elifpose.utils.errors import ElifPoseError
 
@@ -68,5 +68,5 @@ def load_detections(path: str | Path, annotations: Annotations, person_category:
             f"{source} has no person box in an image of this set; give the detections that belong to it"
         )
     order = np.flatnonzero(kept)
-    order = order[np.argsort(images[order], kind="stable")]
+    order = order[order_by_image(images[order])]
     return Detections(images[order], boxes[order], scores[order], tuple(findings))

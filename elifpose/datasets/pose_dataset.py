@@ -2,8 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -21,12 +21,13 @@ from elifpose.datasets.checks import (
     find_people,
 )
 from elifpose.datasets.corruption import Corruption
+from elifpose.datasets.crops.shard import CropShard, Stamp, find_crops, make_stamp
 from elifpose.datasets.detections import load_detections
 from elifpose.datasets.formats import load_set
 from elifpose.datasets.ground_truth import coco_ground_truth
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.sampler import SampleKey
-from elifpose.datasets.transforms import GeometricTransform, warp
+from elifpose.datasets.transforms import CropPlan, GeometricTransform, warp
 from elifpose.structures import PoseSample, Skeleton, get_skeleton, keypoint_mapping
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.geometry import apply_affine, invert_affine
@@ -95,8 +96,12 @@ class PoseDataset(Dataset[PoseSample]):
         self._from, self._to = (np.array(side, np.intp) for side in zip(*mapping, strict=True))
         self._identical = source.keypoints == skeleton.keypoints
         self._flip_indices = np.array(skeleton.flip_indices)
+        self._loss_weights = np.ones(skeleton.num_keypoints, np.float32)
+        if training:
+            self._loss_weights[self._to] = np.array(pose_set.loss_weights())[self._from]
         self.from_detector = pose_set.detections is not None and not training
         self.corruption: Corruption | None = None
+        self._crops: CropShard | None = None
         self._choose_people(Path(root, pose_set.annotations))
         if self.from_detector:
             self._choose_detections(Path(root, str(pose_set.detections)))
@@ -142,9 +147,9 @@ class PoseDataset(Dataset[PoseSample]):
         return disturbed
 
     def _check_images(self) -> None:
-        shown = np.unique(self.image_indices)
-        check_images(self.name, self.images_folder, self.image_names)
-        self.findings += find_other_sizes(self.images_folder, self.image_names, self.annotations.image_sizes[shown])
+        names, sizes = self.image_names, self.annotations.image_sizes[self._shown]
+        check_images(self.name, self.images_folder, names)
+        self.findings += find_other_sizes(self.images_folder, names, sizes)
 
     def _announce(self) -> None:
         """Tell what is left out: a warning of what somebody should look at, a line of what is as usual."""
@@ -156,7 +161,12 @@ class PoseDataset(Dataset[PoseSample]):
     def image_names(self) -> list[str]:
         """File names of the images that samples are cropped from, each once."""
         names = self.annotations.file_names()
-        return [names[image] for image in np.unique(self.image_indices).tolist()]
+        return [names[image] for image in self._shown.tolist()]
+
+    @property
+    def _shown(self) -> npt.NDArray[np.int32]:
+        """Positions of the images that samples are cropped from, ascending, each once."""
+        return self.image_indices[np.diff(self.image_indices, prepend=-1) > 0]
 
     @cached_property
     def _num_keypoints(self) -> npt.NDArray[np.int64]:
@@ -172,16 +182,34 @@ class PoseDataset(Dataset[PoseSample]):
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int | SampleKey]) -> list[PoseSample]:
-        """Several samples, in the order asked for."""
+        """Several samples, in the order asked for; image pixels become input pixels here."""
         keys = [item if isinstance(item, SampleKey) else SampleKey(0, 1, item) for item in items]
-        samples: dict[int, PoseSample] = {}
-        decoded = -1
-        for position in sorted(range(len(keys)), key=lambda position: self.image_indices[keys[position].sample]):
-            image_index = int(self.image_indices[keys[position].sample])
-            if image_index != decoded:
-                image, decoded = self.read_image(image_index), image_index
-            samples[position] = self._crop(image, image_index, keys[position])
-        return [samples[position] for position in range(len(keys))]
+        samples = np.array([key.sample for key in keys])
+        keypoints_image, labelled = self._keypoints(samples)
+        decode = lru_cache(maxsize=1)(self.read_image)  # an image's people come one after the other
+        cropped = {
+            position: self._crop(keys[position], keypoints_image[position], labelled[position], decode)
+            for position in np.argsort(self.image_indices[samples], kind="stable").tolist()
+        }
+        crops, plans = zip(*(cropped[position] for position in range(len(keys))), strict=True)
+        matrices, flips = np.stack([plan.matrix for plan in plans]), np.array([plan.flip for plan in plans])
+        keypoints_input = apply_affine(matrices, keypoints_image)
+        weights = labelled * self._loss_weights  # before the flip: they are of what the set annotates
+        keypoints_input[flips] = keypoints_input[flips][:, self._flip_indices]
+        weights[flips] = weights[flips][:, self._flip_indices]
+        columns = (
+            crops,
+            (keypoints_input * (weights > 0)[..., None]).astype(np.float32),
+            weights,
+            invert_affine(matrices).astype(np.float32),
+            self.boxes[samples].astype(np.float32),
+            self.box_scores[samples].tolist(),
+            self.areas(samples).tolist(),
+            self.annotations.image_ids[self.image_indices[samples]].tolist(),
+            samples.tolist(),
+            [self.index] * len(keys),
+        )
+        return list(map(PoseSample._make, zip(*columns, strict=True)))
 
     def read_image(self, image_index: int) -> ImageArray:
         """Decode an image ``(H, W, 3)``, RGB, by its position in the annotations.
@@ -202,44 +230,63 @@ class PoseDataset(Dataset[PoseSample]):
         warnings.warn(f"{path} is {found} pixels, annotated as {width} x {height}: keypoints are off", stacklevel=2)
         return image
 
-    def _crop(self, image: ImageArray, image_index: int, key: SampleKey) -> PoseSample:
-        """One person's sample; image pixels become input pixels here."""
-        keypoints_image, labelled = self._keypoints(key.sample)
-        box, flip = self.boxes[key.sample], False
-        rng = np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
-        if self.corruption is not None:
-            crop, matrix = self.corruption.crop(image, box, self.input_size, self.transform.padding, rng)
-        else:
-            drawn = rng if self.augmented else None
-            matrix, flip = self.transform.draw(
-                keypoints_image, labelled, box, self.skeleton, self.input_size, drawn, key.stage
-            )
-            crop = warp(image, matrix, self.input_size)
-        keypoints_input = apply_affine(matrix, keypoints_image)
-        if flip:
-            keypoints_input, labelled = keypoints_input[self._flip_indices], labelled[self._flip_indices]
-        return PoseSample(
-            image=crop,
-            keypoints_input=(keypoints_input * labelled[:, None]).astype(np.float32),
-            weights=labelled.astype(np.float32),
-            input_to_image=invert_affine(matrix).astype(np.float32),
-            box_image=box.astype(np.float32),
-            box_score=float(self.box_scores[key.sample]),
-            area=0.0 if self._rows is None else float(np.nan_to_num(self.annotations.areas[self._rows[key.sample]])),
-            image_id=int(self.annotations.image_ids[image_index]),
-            sample_index=key.sample,
-            dataset_index=self.index,
-        )
+    def crop_stamp(self) -> Stamp:
+        """What crops of this set's people follow from."""
+        padding = self.transform.padding
+        return make_stamp(self.annotations, self.boxes, self.image_indices, self.input_size, padding)
 
-    def _keypoints(self, index: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """A sample's ``(K, 2)`` keypoints in image pixels, and which of them are labelled."""
-        keypoints = np.zeros((self.skeleton.num_keypoints, 2))
-        labelled = np.zeros(self.skeleton.num_keypoints, np.bool_)
+    def use_crops(self, folder: Path) -> None:
+        """Read the crops that `elifpose data cache` left in a folder where they are as good as the whole image.
+
+        A line says so; a warning says if they are there but do not belong to this set as it is.
+        """
+        self._crops = find_crops(folder, self.name, self.crop_stamp)
+
+    def _crop(
+        self,
+        key: SampleKey,
+        keypoints_image: npt.NDArray[np.float64],
+        labelled: npt.NDArray[np.bool_],
+        decode: Callable[[int], ImageArray],
+    ) -> tuple[ImageArray, CropPlan]:
+        """One person's crop; ``decode`` gives an image by its position in the annotations."""
+        image_index, box = int(self.image_indices[key.sample]), self.boxes[key.sample]
+        if self.corruption is not None:
+            image, rng = decode(image_index), self._generator(key)
+            crop, matrix = self.corruption.crop(image, box, self.input_size, self.transform.padding, rng)
+            return crop, CropPlan(matrix, flip=False)
+        drawn = self._generator(key) if self.augmented else None
+        plan = self.transform.draw(keypoints_image, labelled, box, self.skeleton, self.input_size, drawn, key.stage)
+        kept = None if self._crops is None else self._crops.crop(key.sample, plan.matrix, self.input_size)
+        return warp(decode(image_index), plan.matrix, self.input_size) if kept is None else kept, plan
+
+    def _generator(self, key: SampleKey) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
+
+    def _keypoints(
+        self, samples: int | npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Keypoints ``(..., K, 2)`` of samples ``(...)`` in image pixels, and which of them are labelled."""
+        keypoints = np.zeros((*np.shape(samples), self.skeleton.num_keypoints, 2))
+        labelled = np.zeros(keypoints.shape[:-1], np.bool_)
         if self._rows is not None:
-            row = self._rows[index]
-            keypoints[self._to] = self.annotations.keypoints[row, self._from]
-            labelled[self._to] = self.annotations.visibility[row, self._from] > 0
+            rows = self._rows[samples][..., None]
+            keypoints[..., self._to, :] = self.annotations.keypoints[rows, self._from]
+            labelled[..., self._to] = self.annotations.visibility[rows, self._from] > 0
         return keypoints, labelled
+
+    def visibility(self) -> npt.NDArray[np.uint8]:
+        """``(S, K)``: 0 not labelled, 1 labelled but hidden, 2 visible; 0 throughout in a detector's boxes."""
+        visibility = np.zeros((len(self), self.skeleton.num_keypoints), np.uint8)
+        if self._rows is not None:
+            visibility[:, self._to] = self.annotations.visibility[self._rows[:, None], self._from]
+        return visibility
+
+    def areas(self, samples: npt.NDArray[np.int64] | slice = slice(None)) -> npt.NDArray[np.float64]:
+        """Of all samples or some, image pixels squared; 0 in a detector's boxes, and where the area is no number."""
+        if self._rows is None:
+            return np.zeros_like(self.box_scores[samples])
+        return np.nan_to_num(self.annotations.areas[self._rows[samples]])
 
     def ground_truth(self) -> dict[str, Any]:
         """What evaluation compares with: a COCO dict in the samples' skeleton.

@@ -32,7 +32,7 @@ def check_objects(source: Path, kind: str, records: Sequence[Any]) -> None:
     """`ElifPoseError` if an entry of a list is not a JSON object."""
     for position, record in enumerate(records):
         if not isinstance(record, dict):
-            raise ElifPoseError(f"{source}: {kind} number {position} is not an object but {_short(record)}; mend it")
+            raise ElifPoseError(f"{source}: {kind} number {position} is not an object but {short(record)}; mend it")
 
 
 def integers(source: Path, kind: str, records: Sequence[Record], key: str, default: int | None = None) -> IntArray:
@@ -119,6 +119,12 @@ def positions(ids: IntArray, wanted: IntArray) -> npt.NDArray[np.int32]:
     return np.where(ids[found] == wanted, found, -1).astype(np.int32)
 
 
+def short(value: object) -> str:
+    """A JSON value as errors show it: 60 characters at most."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _values(records: Sequence[Record], key: str, default: object) -> list[Any]:
     values = [record.get(key) for record in records]
     return values if default is None else [default if value is None else value for value in values]
@@ -138,11 +144,6 @@ def _refuse(
     source: Path, kind: str, record: Record, key: str, value: object, expected: str, remedy: str = ""
 ) -> None:
     raise ElifPoseError(
-        f"{source}: {kind} with id {record.get('id')}: {key!r} must be {expected}, not {_short(value)}"
+        f"{source}: {kind} with id {short(record.get('id'))}: {key!r} must be {expected}, not {short(value)}"
         f"; {remedy or 'mend the file'}"
     )
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

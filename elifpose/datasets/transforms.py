@@ -5,6 +5,7 @@ to *input pixels*, so that an image is resampled once. What does not move a keyp
 `elifpose.datasets.augment`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import NamedTuple, final
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from elifpose.structures import Skeleton
 from elifpose.utils.errors import ElifPoseError
-from elifpose.utils.geometry import FloatArray, fix_aspect_ratio, image_to_input_matrix
+from elifpose.utils.geometry import FloatArray, image_to_input_matrix
 
 _NORMAL = NormalDist()
 _BELOW = _NORMAL.cdf(-1.0)
@@ -174,33 +175,35 @@ class GeometricTransform:
         """
         region = box_region(box_xywh, self.padding)
         if rng is None:
-            return _plan(region, input_size)
+            return CropPlan(_matrix(region.center.tolist(), region.scale.tolist(), input_size), flip=False)
         uniforms = _Uniforms(*rng.random(len(_Uniforms._fields)).tolist())
         if uniforms.half_body < self.half_body_prob and np.count_nonzero(labelled) >= self.half_body_min_keypoints:
             upper = uniforms.upper < self.upper_prob
             half = half_body_region(keypoints_image, labelled, skeleton, upper, self.half_body_padding)
             region = half or region
-        rotation = truncated_normal(uniforms.rotation) * self.rotation
-        return _plan(
-            self._jitter(region, uniforms, stage),
-            input_size,
-            rotation=rotation if uniforms.rotate < self.rotation_prob else 0.0,
-            flip=uniforms.flip < self.flip_prob,
-        )
-
-    def _jitter(self, region: Region, uniforms: _Uniforms, stage: int) -> Region:
-        """Shift and resize a region."""
-        center, scale = region
+        (x, y), (width, height) = region.center.tolist(), region.scale.tolist()
         if stage == 1 and uniforms.shift < self.shift_prob:
-            shift = np.array((truncated_normal(uniforms.shift_x), truncated_normal(uniforms.shift_y)))
-            center = center + shift * self.shift_factor * scale
-        return Region(center, scale * (1.0 + truncated_normal(uniforms.scale) * self.scale_factor))
+            x += truncated_normal(uniforms.shift_x) * self.shift_factor * width
+            y += truncated_normal(uniforms.shift_y) * self.shift_factor * height
+        size = 1.0 + truncated_normal(uniforms.scale) * self.scale_factor
+        rotation = (
+            truncated_normal(uniforms.rotation) * self.rotation if uniforms.rotate < self.rotation_prob else 0.0
+        )
+        flip = uniforms.flip < self.flip_prob
+        return CropPlan(_matrix((x, y), (width * size, height * size), input_size, rotation, flip), flip)
 
 
-def _plan(region: Region, input_size: tuple[int, int], rotation: float = 0.0, flip: bool = False) -> CropPlan:
-    """The crop of a region, after its aspect ratio was fixed."""
-    scale = fix_aspect_ratio(region.scale, input_size)
-    return CropPlan(image_to_input_matrix(region.center, scale, input_size, rotation, flip), flip)
+def _matrix(
+    center: Sequence[float],
+    scale: Sequence[float],
+    input_size: tuple[int, int],
+    rotation: float = 0.0,
+    flip: bool = False,
+) -> FloatArray:
+    """The map of a region after its aspect ratio was fixed; single numbers, which are faster than small arrays."""
+    aspect = input_size[0] / input_size[1]
+    fixed = max(scale[0], scale[1] * aspect), max(scale[1], scale[0] / aspect)
+    return image_to_input_matrix((center[0], center[1]), fixed, input_size, rotation, flip)
 
 
 def warp(image: npt.NDArray[np.uint8], matrix: FloatArray, input_size: tuple[int, int]) -> npt.NDArray[np.uint8]:

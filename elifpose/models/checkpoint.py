@@ -8,18 +8,22 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint, read_state_dict
+from elifpose.models.checkpoint_files import RECORD_KEY, CheckpointFile, read_checkpoint, read_state_dict
 from elifpose.models.pose_estimator import PoseEstimator
+from elifpose.models.shapes import network_of_shapes
 from elifpose.utils.errors import ElifPoseError
 
 __all__ = [
     "LoadReport",
     "Mismatch",
     "Scope",
+    "build_network",
+    "fill_network",
     "load_checkpoint",
     "load_network",
     "network_record",
     "read_state_dict",
+    "rebuild_network",
     "save_network",
 ]
 
@@ -80,42 +84,66 @@ def load_checkpoint(network: PoseEstimator, path: str | Path, scope: Scope = "al
     Raises:
         ElifPoseError: The file cannot be read; names or shapes differ (``all``, ``backbone``); nothing fits.
     """
-    return _fill(network, read_state_dict(path), path, scope)
+    return fill_network(network, read_state_dict(path), path, scope)
 
 
 def load_network(path: str | Path) -> PoseEstimator:
-    """Rebuild a network from a checkpoint or network file of ElifPose, weights included.
+    """Rebuild a network from a file, weights included.
 
     Args:
-        path: A ``.ckpt`` of a training run (the averaged weights if it averaged), or what :func:`save_network` wrote.
+        path: A ``.ckpt`` of a training run (the averaged weights if it averaged), what :func:`save_network` wrote, or
+            RTMPose's published weights of any size (see :func:`~elifpose.models.shapes.network_of_shapes`).
 
     Returns:
         The network, on the CPU, in evaluation mode.
 
     Raises:
-        ElifPoseError: The file cannot be read, was not written by ElifPose or by a later version of it.
+        ElifPoseError: The file cannot be read, is of no network that can be rebuilt, of a quantized one, or of a
+            later version of ElifPose.
     """
-    state_dict, record = read_checkpoint(path)
-    if record is None:
+    return rebuild_network(read_checkpoint(path), path)
+
+
+def rebuild_network(checkpoint: CheckpointFile, path: str | Path) -> PoseEstimator:
+    """:func:`load_network` of a file that was read; ``path`` is for errors."""
+    network = build_network(checkpoint, path)
+    if checkpoint.record is not None and checkpoint.record.get("quantization") is not None:
         raise ElifPoseError(
-            f"checkpoint {path}: does not say how its network is built; build the network and use load_checkpoint"
+            f"checkpoint {path}: is of quantization-aware training; read it with load_network of"
+            " elifpose.quantization.checkpoint"
         )
+    fill_network(network, checkpoint.state_dict, path)
+    return network.eval()
+
+
+def build_network(checkpoint: CheckpointFile, path: str | Path) -> PoseEstimator:
+    """The float network of a file that was read, with fresh weights.
+
+    Args:
+        checkpoint: The file's content.
+        path: The file, for errors.
+
+    Raises:
+        ElifPoseError: The record is damaged or of a later version; without one, the weights are not RTMPose's.
+    """
+    record = checkpoint.record
+    if record is None:
+        try:
+            return network_of_shapes({name: value.shape for name, value in checkpoint.state_dict.items()})
+        except ElifPoseError as error:
+            raise ElifPoseError(
+                f"checkpoint {path}: does not say how its network is built, and it is no RTMPose network: {error}; "
+                "build the network in Python and fill it with load_checkpoint"
+            ) from error
     if record.get("version") != RECORD_VERSION:
         raise ElifPoseError(
             f"checkpoint {path}: its record has version {record.get('version')!r}, and this ElifPose reads "
             f"{RECORD_VERSION}; use the version of ElifPose that wrote it"
         )
-    if record.get("quantization") is not None:
-        raise ElifPoseError(
-            f"checkpoint {path}: is of quantization-aware training; read it with load_network of"
-            " elifpose.quantization.checkpoint"
-        )
     try:
-        network = PoseEstimator.from_arguments(record["network"])
+        return PoseEstimator.from_arguments(record["network"])
     except (KeyError, TypeError, ValueError) as error:
         raise ElifPoseError(f"checkpoint {path}: its record of the network is damaged ({error!r})") from error
-    _fill(network, state_dict, path, "all")
-    return network.eval()
 
 
 def network_record(network: PoseEstimator) -> dict[str, Any]:
@@ -123,34 +151,38 @@ def network_record(network: PoseEstimator) -> dict[str, Any]:
     return {"version": RECORD_VERSION, "network": network.arguments()}
 
 
-def save_network(network: PoseEstimator, path: str | Path) -> None:
+def save_network(network: PoseEstimator, path: str | Path, record: Mapping[str, Any] | None = None) -> None:
     """Write weights and record to one file, which :func:`load_network` reads.
 
     Args:
         network: The network.
         path: Ends in ``.safetensors`` or ``.pt``; its folder is made if needed.
+        record: What else the file shall say, as JSON can hold it: a checkpoint's entries ``codec``, ``skeleton``,
+            ``calibration``, ``quantization``.
 
     Raises:
-        ElifPoseError: Another ending.
+        ElifPoseError: Another ending, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in {".safetensors", ".pt"}:
         raise ElifPoseError(f"network file {path}: the name must end in .safetensors or .pt")
-    path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    record = network_record(network)
-    if path.suffix == ".pt":
-        torch.save({"state_dict": weights, RECORD_KEY: record}, path)
-        return
+    record = {**network_record(network), **(record or {})}
     try:
-        from safetensors.torch import save_file
-    except ImportError as error:
-        raise ElifPoseError(f"network file {path}: writing it needs `pip install safetensors`") from error
-    save_file(weights, path, metadata={RECORD_KEY: json.dumps(record)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            if path.suffix == ".pt":
+                torch.save({"state_dict": weights, RECORD_KEY: record}, file)
+            else:
+                file.write(_as_safetensors(weights, record, path))
+    except OSError as error:
+        raise ElifPoseError(f"network file {path}: cannot be written ({error}); choose another place") from error
 
 
-def _fill(network: PoseEstimator, weights: Mapping[str, Tensor], path: str | Path, scope: Scope) -> LoadReport:
-    """Compare, decide, copy."""
+def fill_network(
+    network: PoseEstimator, weights: Mapping[str, Tensor], path: str | Path, scope: Scope = "all"
+) -> LoadReport:
+    """:func:`load_checkpoint` of weights that were read; ``path`` is for errors."""
     own: dict[str, Tensor] = network.state_dict()
     if scope == "backbone":
         own = {name: value for name, value in own.items() if name.startswith("backbone.")}
@@ -165,6 +197,15 @@ def _fill(network: PoseEstimator, weights: Mapping[str, Tensor], path: str | Pat
         raise ElifPoseError(f"checkpoint {path}: none of its weights fits the network: {report}")
     network.load_state_dict({name: weights[name] for name in report.loaded}, strict=False)
     return report
+
+
+def _as_safetensors(weights: dict[str, Tensor], record: Mapping[str, Any], path: Path) -> bytes:
+    """A safetensors file with the record in its metadata."""
+    try:
+        from safetensors.torch import save
+    except ImportError as error:
+        raise ElifPoseError(f"network file {path}: writing it needs `pip install safetensors`") from error
+    return save(weights, metadata={RECORD_KEY: json.dumps(record)})
 
 
 def _compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> LoadReport:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from elifpose.models.foreign_classes import stand_ins
 from elifpose.utils.errors import ElifPoseError
 
 RECORD_KEY = "elifpose"
@@ -22,6 +23,7 @@ _WRAPPERS = ("state_dict", "ema_state_dict")
 _PREFIXES = ("module.", "network.")
 _PART_PREFIXES = ("backbone.", "neck.", "head.")
 _LOSS_PREFIX = "head.loss_module"
+_FIT_KEYS = ("epoch", "global_step", "callbacks")
 
 
 class CheckpointFile(NamedTuple):
@@ -31,19 +33,8 @@ class CheckpointFile(NamedTuple):
     """The weights, by the names that they have inside :class:`~elifpose.models.PoseEstimator`."""
     record: dict[str, Any] | None
     """What rebuilds the network, in files that ElifPose wrote."""
-
-
-class _Inert:
-    """Stands in for any class or function of a file that is neither tensor nor primitive: does nothing."""
-
-    def __new__(cls, *_: object) -> "_Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *_: object) -> None:
-        """Take whatever the file passes."""
-
-    def __setstate__(self, state: object) -> None:
-        """Drop whatever the file assigns."""
+    fit: dict[str, Any]
+    """What a fit's checkpoint says of the fit: ``epoch``, ``global_step`` and the ``callbacks``' state."""
 
 
 def read_checkpoint(path: str | Path) -> CheckpointFile:
@@ -69,7 +60,8 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
             f"checkpoint {path}: no weights of a pose network inside; names must start with "
             f"{', '.join(_PART_PREFIXES)} or be wrapped in one of {', '.join(_WRAPPERS)}"
         )
-    return CheckpointFile(state_dict, record if isinstance(record, dict) else None)
+    fit = {key: content[key] for key in _FIT_KEYS if key in content}
+    return CheckpointFile(state_dict, record if isinstance(record, dict) else None, fit)
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -99,23 +91,14 @@ def _read_pickle(path: Path) -> dict[str, Any]:
     PyTorch's restricted reader makes nothing but tensors and primitives. Training checkpoints of other frameworks
     also hold objects of theirs (a log's history, say); the reader is given an inert class in their place.
     """
-    stand_ins: list[Any] = [(_Inert, name) for name in _foreign_names(path)]
     try:
-        with torch.serialization.safe_globals(stand_ins):
+        with torch.serialization.safe_globals([*stand_ins(path)]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken pickle raises anything, IndexError and KeyError included
         raise _unreadable(path, error) from error
     if not isinstance(content, dict):
         raise ElifPoseError(f"checkpoint {path}: holds a {type(content).__name__}; it should be a dict of weights")
     return content
-
-
-def _foreign_names(path: Path) -> list[str]:
-    """Names of classes and functions in a file that PyTorch's restricted reader does not make."""
-    try:
-        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # older than PyTorch 1.6 or broken: the reader itself tells
-        return []
 
 
 def _unreadable(path: Path, error: Exception) -> ElifPoseError:

@@ -22,7 +22,7 @@ class PoseSample(NamedTuple):
     keypoints_input: npt.NDArray[np.float32]
     """``(K, 2)``, input pixels, x then y."""
     weights: npt.NDArray[np.float32]
-    """``(K,)``, weight of each keypoint in the loss; 0 where it was not annotated."""
+    """``(K,)``, weight of each keypoint in the loss; 0 where it was not annotated, or its set gives it none."""
     input_to_image: npt.NDArray[np.float32]
     """``(2, 3)``, input pixels to image pixels."""
     box_image: npt.NDArray[np.float32]

@@ -15,6 +15,7 @@ from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.models import CSPNeXt
 from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
+from elifpose.training.artefact import SUFFIX, Artefact
 from elifpose.training.checkpoints import Weights
 from elifpose.training.comparison import compare, comparison_table
 from elifpose.training.evaluating import Precision
@@ -61,6 +62,8 @@ def _quiet_libraries() -> None:
 class ElifPoseCLI(LightningCLI):
     """``elifpose fit | validate | test | predict``."""
 
+    _exported: Path | None = None
+
     @classmethod
     def run_command(cls, argv: list[str]) -> None:
         """Parse ``[command, *options]``, build everything and run the trainer."""
@@ -75,7 +78,7 @@ class ElifPoseCLI(LightningCLI):
     @classmethod
     def _parsed(cls, argv: list[str], run: bool) -> Self:
         _quiet_libraries()
-        always = [callbacks.Timing(), callbacks.Dashboard()]
+        always = [callbacks.Timing(), callbacks.SetShares(), callbacks.Dashboard()]
         return cls(
             ElifPoseModule,
             PoseDataModule,
@@ -109,7 +112,9 @@ class ElifPoseCLI(LightningCLI):
                 " --last_checkpoint.enabled=false"
             )
         checkpoint = options.ckpt_path
-        if checkpoint in ("last", "best"):
+        if checkpoint is not None and Path(checkpoint).suffix == SUFFIX and self.subcommand != "fit":
+            self._exported, options.ckpt_path = Path(checkpoint), None
+        elif checkpoint in ("last", "best"):
             folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
             options.ckpt_path = str(find_checkpoint(checkpoint, folder))
             rank_zero_info(f"--ckpt_path {checkpoint}: {options.ckpt_path}")
@@ -176,6 +181,14 @@ class ElifPoseCLI(LightningCLI):
         warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used")
         options = self.config_init[self.subcommand]
         self.model.weights, self.model.precision = options.weights, options.precision
+        if self._exported is not None:
+            if options.precision != "float" or options.weights != "averaged":
+                raise ElifPoseError(
+                    f"--ckpt_path {self._exported}: has the precision and weights that it was exported with; leave"
+                    " --precision and --weights out"
+                )
+            model: ElifPoseModule = self.model
+            model.artefact = Artefact(self._exported, model.skeleton, model.codec, model.flip_test)
 
     before_predict = before_test
 
@@ -238,7 +251,9 @@ def _link(parser: LightningArgumentParser) -> None:
     parser.link_arguments("checkpoint.dirpath", "last_checkpoint.dirpath")
 
 
-def _num_keypoints(skeleton: str) -> int:
+def _num_keypoints(skeleton: object) -> int:
+    if not isinstance(skeleton, str):
+        raise ElifPoseError("write a skeleton of your own into a file and give its path: --model.skeleton=FILE.yaml")
     return get_skeleton(skeleton).num_keypoints
 
 

@@ -19,6 +19,7 @@ from elifpose.models import PoseEstimator
 from elifpose.quantization import convert, is_prepared
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeleton import Skeleton
+from elifpose.training.artefact import Artefact
 from elifpose.training.evaluators import Evaluators, Split, tagged_figures
 from elifpose.training.prediction import PosePrediction
 from elifpose.utils.errors import ElifPoseError
@@ -42,6 +43,7 @@ class EvaluatingModule(pl.LightningModule):
         split: Which of these it was.
         precision: What validation, test and prediction run: the network as it is, or, of a quantized one, what
             :func:`elifpose.quantization.convert` makes of it.
+        artefact: An exported file that is evaluated in place of the network; None for the network.
         calibration: What keypoint scores mean, fitted at each validation of a fit and kept in checkpoints; None
             before.
     """
@@ -58,6 +60,7 @@ class EvaluatingModule(pl.LightningModule):
         self.evaluations: dict[str, SetEvaluation] = {}
         self.split: Split = "val"
         self.precision: Precision = "float"
+        self.artefact: Artefact | None = None
         self._integer: Callable[[Tensor], PosePrediction] | None = None
         self.calibration: ScoreCalibration | None = None
         self._evaluators = Evaluators(skeleton, evaluation)
@@ -150,7 +153,7 @@ class EvaluatingModule(pl.LightningModule):
         self._evaluators.start(split, self.datamodule.sets_of(split), self.device)
 
     def _evaluate(self, batch: PoseBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        prediction: PosePrediction = (self._integer or self)(batch.images)
+        prediction: PosePrediction = (self._integer or self.artefact or self)(batch.images)
         self._evaluators.update(dataloader_idx, prediction, batch)
         return prediction._asdict()
 

@@ -22,7 +22,8 @@ class RunFacts(NamedTuple):
     weights: str
     """``averaged``, or ``trained`` where there is no average or it was not asked for; ``saved``: a foreign file's."""
     network: str
-    """``float``, ``fake-quantized``, or ``int8``: the converted one, which ``precision`` says nothing of."""
+    """``float``, ``fake-quantized``, or ``int8``: the converted one, which ``precision`` says
+    nothing of; or ``float32 ONNX`` and the like: an exported file, of which neither does it."""
     flip_test: bool
     precision: str
     """Lightning's name of it, such as ``32-true`` or ``bf16-mixed``."""
@@ -36,13 +37,16 @@ class RunFacts(NamedTuple):
         source = f"{self.checkpoint}, " if self.checkpoint else ""
         flip = "with" if self.flip_test else "without"
         boxes = "; ".join(f"{name}: {of_set} boxes" for name, of_set in self.boxes.items())
-        precision = "" if self.network == "int8" else f", {self.precision}"
+        precision = "" if self.network == "int8" or self.network.endswith("ONNX") else f", {self.precision}"
         return f"{source}{self.weights} weights, {self.network} network, {flip} flip test{precision}; {boxes}"
 
 
 def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
     """The facts of a trainer's current run."""
+    artefact = module.artefact
     checkpoint = str(trainer.ckpt_path) if trainer.ckpt_path else module.init_from
+    if artefact is not None:
+        checkpoint = str(artefact.path)
     datamodule = module.datamodule
     sets = {} if datamodule is None else datamodule.sets_of(module.split)
     return RunFacts(
@@ -51,7 +55,7 @@ def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
         checkpoint_sha256=None if checkpoint is None else hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
         weights=module.weights if trainer.ckpt_path else "saved",
         network=_network(module),
-        flip_test=module.flip_test,
+        flip_test=module.flip_test if artefact is None else artefact.flip_test,
         precision=str(trainer.precision),
         boxes={
             name: str(data_set.pose_set.detections) if data_set.from_detector else "annotated"
@@ -63,6 +67,8 @@ def run_facts(trainer: pl.Trainer, module: ElifPoseModule) -> RunFacts:
 
 def _network(module: ElifPoseModule) -> str:
     """What a module evaluates."""
+    if module.artefact is not None:
+        return f"{module.artefact.precision} ONNX"
     if module.precision == "int8":
         return "int8"
     return "float" if module.quantization.spec is None else "fake-quantized"

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import CometLogger, Logger, MLFlowLogger, WandbLogger
 from matplotlib.figure import Figure
 
-from elifpose.training.figures.canvas import pixels
+from elifpose.utils.drawing import pixels
 
 
 def takes_figures(trainer: pl.Trainer) -> bool:

@@ -23,7 +23,8 @@ from elifpose.models.checkpoint import network_record
 from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
 from elifpose.quantization.checkpoint import QUANTIZATION, load_network
 from elifpose.structures.batch import PoseBatch
-from elifpose.structures.skeletons import get_skeleton
+from elifpose.structures.skeleton import Skeleton
+from elifpose.structures.skeletons import get_skeleton, recorded_skeleton, skeleton_record
 from elifpose.training.checkpoints import (
     AVERAGED,
     Weights,
@@ -59,7 +60,7 @@ class ElifPoseModule(EvaluatingModule):
     Args:
         network: What is trained; it normalises its images itself.
         codec: How keypoints become bins and back; it also says the input size.
-        skeleton: Name of the skeleton whose keypoints the network answers with.
+        skeleton: Whose keypoints the network answers with: a skeleton's name, or the YAML file of your own.
         optimizer: Called with the parameter groups; norms, biases and scales carry weight decay 0.
         schedule: The learning rate over the fit.
         scheduler: Any of torch's schedulers instead, stepped once an epoch; ``null`` uses ``schedule``.
@@ -91,7 +92,7 @@ class ElifPoseModule(EvaluatingModule):
         self,
         network: PoseEstimator,
         codec: SimCC,
-        skeleton: str = "halpe26",
+        skeleton: str | Skeleton = "halpe26",
         optimizer: OptimizerCallable = AdamW,
         schedule: FlatCosine = FlatCosine(),  # noqa: B008 - frozen; the signature is the configuration
         scheduler: LRSchedulerCallable | None = None,
@@ -107,11 +108,12 @@ class ElifPoseModule(EvaluatingModule):
         init_scope: Literal["all", "backbone", "matching"] = "all",
         channels_last: bool = True,
     ) -> None:
-        super().__init__(network, codec, get_skeleton(skeleton), flip_test, evaluation)
+        skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        super().__init__(network, codec, skeleton, flip_test, evaluation)
         if network.head.num_keypoints != self.skeleton.num_keypoints or network.head.bins != codec.bins:
             raise ElifPoseError(
                 f"model: the head answers {network.head.num_keypoints} keypoints in {network.head.bins} bins, but"
-                f" skeleton {skeleton!r} has {self.skeleton.num_keypoints} and the codec {codec.bins} bins"
+                f" skeleton {skeleton.name!r} has {self.skeleton.num_keypoints} and the codec {codec.bins} bins"
             )
         if init_from is not None and not Path(init_from).is_file():
             raise ElifPoseError(f"model.init_from: there is no file {init_from}")
@@ -239,7 +241,7 @@ class ElifPoseModule(EvaluatingModule):
         return {
             **network_record(self.network),
             "codec": self.codec.arguments(),
-            "skeleton": self.skeleton.name,
+            "skeleton": skeleton_record(self.skeleton),
         }
 
     @override
@@ -290,7 +292,8 @@ class ElifPoseModule(EvaluatingModule):
         record = read_checkpoint(checkpoint_path).record
         if record is None or not {"codec", "skeleton"} <= record.keys():
             raise ElifPoseError(f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton")
-        module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=record["skeleton"])
+        skeleton = recorded_skeleton(record["skeleton"])
+        module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=skeleton)
         module.calibration = _calibration(record)
         return module.to(map_location) if map_location is not None else module
 

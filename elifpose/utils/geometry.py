@@ -4,6 +4,8 @@ Frames: *image pixels* are those of the picture as read, *input pixels* those of
 Pixel centres are integers in both: x = 0 is the middle of the first column. Arrays are NumPy, float64.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,8 +43,8 @@ def fix_aspect_ratio(scale: FloatArray, input_size: tuple[int, int]) -> FloatArr
 
 
 def image_to_input_matrix(
-    center: FloatArray,
-    scale: FloatArray,
+    center: FloatArray | tuple[float, float],
+    scale: FloatArray | tuple[float, float],
     input_size: tuple[int, int],
     rotation: float = 0.0,
     flip: bool = False,
@@ -63,13 +65,13 @@ def image_to_input_matrix(
     Returns:
         ``(2, 3)``: image pixels to input pixels.
     """
-    angle = np.deg2rad(rotation)
-    zoom = input_size[0] / scale[0]
-    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
-    linear = np.array([[cos, sin], [-sin, cos]])
-    if flip:
-        linear[:, 0] *= -1.0
-    return np.column_stack((linear, np.asarray(input_size) * 0.5 - linear @ center))
+    x, y, width = float(center[0]), float(center[1]), float(scale[0])
+    angle, zoom = math.radians(rotation), input_size[0] / width
+    cos, sin, mirror = zoom * math.cos(angle), zoom * math.sin(angle), -1.0 if flip else 1.0
+    xx, xy, yx, yy = mirror * cos, sin, mirror * -sin, cos
+    return np.array(
+        ((xx, xy, input_size[0] * 0.5 - (xx * x + xy * y)), (yx, yy, input_size[1] * 0.5 - (yx * x + yy * y)))
+    )
 
 
 def invert_affine(matrix: FloatArray) -> FloatArray:

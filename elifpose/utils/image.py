@@ -36,18 +36,31 @@ def read_image(path: str | Path, apply_orientation: bool = False) -> ImageArray:
         ElifPoseError: If the file is missing, cut off or not a picture. (OpenCV fills what is missing of a JPEG with
             grey and only prints a line; here it is an error.)
     """
-    data = _read_bytes(path)
+    return decode_image(_read_bytes(path), f"the image {path}", apply_orientation)
+
+
+def decode_image(data: bytes, name: str, apply_orientation: bool = False) -> ImageArray:
+    """Decode the bytes of a picture, as `read_image` does.
+
+    Args:
+        data: The content of a file.
+        name: What errors call it.
+        apply_orientation: Turn the picture as its EXIF tag says.
+
+    Raises:
+        ElifPoseError: If the picture is cut off or none.
+    """
     if _is_cut_off(data):
-        raise ElifPoseError(f"the image {path} is cut off: its end is missing; copy or download it again")
+        raise ElifPoseError(f"{name} is cut off: its end is missing; copy or download it again")
     flags = cv2.IMREAD_COLOR if _READ_RGB is None else _READ_RGB
     if not apply_orientation:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise ElifPoseError(f"the image {path} cannot be decoded ({error.err}); replace it") from error
+        raise ElifPoseError(f"{name} cannot be decoded ({error.err}); replace it") from error
     if image is None:
-        raise ElifPoseError(f"{path} is not an image that can be decoded; replace it by a JPEG or PNG file")
+        raise ElifPoseError(f"{name} is not an image that can be decoded; replace it by a JPEG or PNG file")
     if _READ_RGB is None:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return np.asarray(image, dtype=np.uint8)

@@ -1,3 +1,5 @@
+import gc
+import json
 import os
 import pickle
 from collections.abc import Callable
@@ -53,6 +55,14 @@ def test_second_start_maps_the_cache(source: Path, cache_folder: Path) -> None:
     assert not second.keypoints.flags.owndata
     assert second.file_names() == ["a-1.png", "a-2.png"]
     assert second.file_name(1) == "a-2.png"
+
+
+def test_names_that_are_no_text_come_back_whole(tmp_path: Path) -> None:
+    names = ["é", "\udce9.jpg", "日本/1.png", "\udcc3", "a\nb"]  # the halves of a letter stay apart
+    images = [{"id": i, "file_name": name, "width": 1, "height": 1} for i, name in enumerate(names)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images}))
+    annotations = load_annotations(tmp_path / "a.json", COCO17, parse_coco)
+    assert annotations.file_names() == [annotations.file_name(i) for i in range(5)] == names
 
 
 def test_changed_content_is_parsed_again(source: Path) -> None:
@@ -117,6 +127,23 @@ def test_they_travel_to_another_process_by_name(source: Path) -> None:
     assert same(annotations, pickle.loads(message))  # noqa: S301
 
 
-def test_missing_file_is_named() -> None:
-    with pytest.raises(ElifPoseError, match=r"nowhere/a\.json"):
-        load_annotations("nowhere/a.json", COCO17, parse_coco)
+@pytest.mark.parametrize("kind", ["missing", "folder", "circle", "dangling"])
+def test_what_is_no_file_is_named(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "dangling").symlink_to("missing")
+    with pytest.raises(ElifPoseError, match=f"annotation file .*{kind}"):
+        load_annotations(tmp_path / kind, COCO17, parse_coco)
+
+
+def test_parsing_leaves_the_search_for_cycles_as_it_was(source: Path) -> None:
+    load_annotations(source, COCO17, parse_coco)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        source.write_text("{")
+        with pytest.raises(ElifPoseError, match="not valid JSON"):
+            load_annotations(source, COCO17, parse_coco)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ import pytest
 
 from elifpose.datasets.annotations import Annotations
 from elifpose.datasets.checks import (
+    Finding,
     check_images,
     clip_boxes,
     distinct,
@@ -15,7 +16,7 @@ from elifpose.datasets.checks import (
     find_other_sizes,
     find_people,
     missing_images,
-    shared_images,
+    order_by_image,
 )
 from elifpose.datasets.coco import parse_coco
 from elifpose.structures.skeletons import COCO17
@@ -92,6 +93,7 @@ def test_findings_name_the_first_few(person: Person) -> None:
         "7 people with a box of zero size "
         "(annotation 10, annotation 11, annotation 12, annotation 13, annotation 14, …)"
     )
+    assert str(Finding("annotations of cats", 3, ())) == "3 annotations of cats"
 
 
 def test_oddities(person: Person) -> None:
@@ -117,6 +119,31 @@ def test_missing_images_are_listed(tmp_path: Path) -> None:
         check_images("mine", tmp_path / "a.jpg", names)
 
 
+def test_a_folder_that_must_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+
+    def refuse(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.listdir", refuse)  # root may list everything
+    with pytest.raises(ElifPoseError, match=r"image folder .* cannot be listed: Permission denied"):
+        check_images("mine", tmp_path, ["sub/a.jpg"])
+
+
+def test_folders_named_in_odd_ways(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.jpg").touch()
+    there = ["sub//a.jpg", "./sub/a.jpg", f"{tmp_path}/sub/a.jpg", "sub/../sub/a.jpg"]
+    absent = ["sub/", "/a.jpg", "a.jpg", "sub/a.jpg/b.jpg", "x" * 300, ".."]
+    assert missing_images(tmp_path, there + absent) == absent
+
+
+def test_order_by_image_is_numpys() -> None:
+    images = np.random.default_rng(0).integers(-1, 20, 300).astype(np.int32)
+    np.testing.assert_array_equal(order_by_image(images), np.argsort(images, kind="stable"))
+    assert order_by_image(images[:0]).shape == (0,)
+
+
 def test_other_sizes_are_found(make_set: MakeSet) -> None:
     root = make_set("a", [], images=3)
     names = ["a-1.png", "a-2.png", "a-3.png"]
@@ -125,13 +152,3 @@ def test_other_sizes_are_found(make_set: MakeSet) -> None:
     assert finding.number == 1
     assert finding.examples == ("a-3.png: 64 x 60, annotated 128 x 120",)
     assert not find_other_sizes(root / "a", [], np.empty((0, 2), np.int32))
-
-
-def test_shared_images_are_the_same_file_or_name_and_size(tmp_path: Path) -> None:
-    for name, size in {"one/a": 5, "one/b": 6, "two/a": 5, "two/b": 7, "two/c": 8}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x" * size)
-    one, two = (tmp_path / "one", ["a", "b"]), (tmp_path / "two", ["a", "b", "c"])
-    assert shared_images([one], [two]) == [str(tmp_path / "two" / "a")]
-    assert shared_images([one, two], [two]) == [str(tmp_path / "two" / name) for name in "abc"]
-    assert not shared_images([one], [])

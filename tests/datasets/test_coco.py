@@ -43,6 +43,12 @@ def test_missing_area_is_taken_from_the_box(person: Person) -> None:
     np.testing.assert_allclose(annotations.areas, [0.53 * 40 * 48, 0])
 
 
+def test_missing_area_is_that_of_what_the_image_shows_of_the_box(person: Person) -> None:
+    beyond = person(1, 9, area=None, bbox=[-10, 20, 100, 100]), person(2, 8, area=None, bbox=[-10, 20, 100, 100])
+    annotations = parse_coco(document(*beyond, person(3, 9, area=None, bbox=None)), FILE, COCO17)
+    np.testing.assert_allclose(annotations.areas, [0.53 * 63 * 39, 0.53 * 100**2, np.nan])
+
+
 def test_visibility_becomes_zero_one_two(person: Person) -> None:
     keypoints = person(1, 9)["keypoints"]
     keypoints[2::3] = [0, 0.3, 1, 1.5, 2, 3, -1] + [2] * 10
@@ -93,7 +99,10 @@ def test_feet_and_full_bodies(person: Person) -> None:
         (document({"id": 3, "image_id": 9, "keypoints": [1]}), r"id 3: 'keypoints' .* 51 numbers .*has 1.*'coco17'"),
         (document({"id": 3, "image_id": 9, "bbox": [1, 2]}), r"id 3: 'bbox' must be 4 numbers"),
         (document({"id": 3, "image_id": "nine"}), r"id 3: 'image_id' must be a whole number, not 'nine'"),
+        (document({"id": 3, "image_id": 9, "iscrowd": "0"}), "id 3: 'iscrowd' must be a whole number, not '0'"),
         (document({"image_id": 9}), "'id' must be a whole number"),
+        (document(categories=3), "'categories' must be a list, not 3"),
+        (document(categories=[1]), "category number 0 is not an object"),
     ],
 )  # fmt: skip
 def test_broken_files_are_named(content: bytes, message: str) -> None:

@@ -35,6 +35,16 @@ def test_any_cut_file_is_refused(tmp_path: Path) -> None:
     assert read_columns(tmp_path / "absent") is None
 
 
+def test_a_damaged_header_is_refused(tmp_path: Path) -> None:
+    write_columns(tmp_path / "whole", ARRAYS, {"from": "a"})
+    content = (tmp_path / "whole").read_bytes()
+    for place in range(content.index(b'"bytes": ')):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        (tmp_path / "damaged").write_bytes(damaged)
+        assert read_columns(tmp_path / "damaged") is None
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_columns(tmp_path / "a", {"x": np.arange(3)}, {})
     with pytest.raises(TypeError):

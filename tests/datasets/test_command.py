@@ -24,3 +24,16 @@ def test_a_command_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
         main(["data"])
     assert stopped.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify", "stats", "show", "cache"])
+def test_commands_on_a_configuration_ask_for_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", command]) == 1
+    assert "give --config FILE" in capsys.readouterr().err
+
+
+def test_a_misspelt_option_of_a_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["data", "synthesize", "--rot", "x"])
+    assert stopped.value.code == 2
+    assert "--rot" in capsys.readouterr().err

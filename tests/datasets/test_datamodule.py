@@ -191,7 +191,7 @@ def test_loaders_made_under_a_corruption_are_disturbed(workers: int, root: Path)
 
 def test_without_augmentation_crops_are_those_of_validation(root: Path) -> None:
     data = module(root, val=sets("a"))
-    with pytest.warns(UserWarning, match=r"3 of 3 validation images are also trained on .*a-1\.png"):
+    with pytest.warns(UserWarning, match=r"3 of 3 validation images are also trained on: .*a-1\.png"):
         data.setup("fit")
     for one, other in zip(data.train_sets["a"], data.val_sets["a"], strict=True):  # type: ignore[call-overload]
         assert (one.image == other.image).all()
@@ -287,7 +287,7 @@ def test_preparation_parses_and_setup_finds_the_cache(root: Path, cache_folder: 
     before = {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()}
     data.setup("fit")
     assert {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()} == before
-    with pytest.raises(ElifPoseError, match=r"no annotation file .*absent\.json"):
+    with pytest.raises(ElifPoseError, match=r"data\.test\.absent: no annotations .*absent\.json"):
         data.setup("test")
 
 

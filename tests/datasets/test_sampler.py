@@ -1,6 +1,8 @@
 import itertools
+import json
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,6 +135,41 @@ def test_keys_carry_epoch_and_stage() -> None:
     for epoch, stage in ((0, 1), (2, 1), (3, 2), (7, 2)):
         sampler.set_epoch(epoch)
         assert {(key.epoch, key.stage) for batch in sampler for key in batch} == {(epoch, stage)}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_epoch_goes_on_after_its_first_batches(rank: int) -> None:
+    def sampler(epoch: int) -> PeopleSampler:
+        of_rank = PeopleSampler([CROWDED, images_of([3, 1, 2])], 3, seed=5, rank=rank, world_size=2)
+        of_rank.set_epoch(epoch)
+        return of_rank
+
+    whole = [list(sampler(epoch)) for epoch in range(3)]
+    resumed = sampler(1)
+    resumed.resume(4)
+    for _ in range(2):  # a loader begins more than once
+        assert list(resumed) == whole[1][4:]
+    assert len(resumed) == len(whole[1])
+    resumed.set_epoch(2)
+    assert list(resumed) == whole[2]
+
+
+def test_what_decides_the_order_is_told() -> None:
+    def told(**changes: Any) -> dict[str, Any]:
+        return PeopleSampler(**{"images": [CROWDED], "batch_size": 4, "seed": 1, **changes}).order
+
+    assert told() == told(switch_epoch=3) == json.loads(json.dumps(told()))
+    others: list[dict[str, Any]] = [
+        {"batch_size": 5},
+        {"seed": 2},
+        {"world_size": 2},
+        {"weights": [0.5]},
+        {"group_by_image": False},
+        {"max_people_per_image": 3},
+        {"images": [CROWDED[1:]]},
+    ]
+    assert all(told(**changes) != told() for changes in others)
+    assert told(rank=0, world_size=2) == told(rank=1, world_size=2)
 
 
 def test_an_iterator_keeps_its_epoch() -> None:

@@ -6,6 +6,7 @@ import torch
 
 from elifpose.models import PoseEstimator, RTMCCHead, load_checkpoint, load_network, save_network
 from elifpose.models.checkpoint import Mismatch, network_record
+from elifpose.models.checkpoint_files import read_checkpoint
 from elifpose.utils.errors import ElifPoseError
 
 IMAGES = torch.arange(3 * 96 * 64, dtype=torch.float32).view(1, 3, 96, 64) % 256
@@ -109,6 +110,25 @@ def test_network_file_rebuilds_the_network(name: str, small_network: PoseEstimat
     assert _same(network, small_network)
     torch.testing.assert_close(network(IMAGES), small_network(IMAGES))
     load_checkpoint(_fresh(small_network), path)
+
+
+@pytest.mark.parametrize("name", ["network.pt", "network.safetensors"])
+def test_network_file_keeps_what_it_is_given_to_say(name: str, small_network: PoseEstimator, tmp_path: Path) -> None:
+    said = {"skeleton": "halpe26", "codec": {"input_size": [64, 96]}, "calibration": None}
+    save_network(small_network, tmp_path / name, said)
+    record = read_checkpoint(tmp_path / name).record
+    assert record == network_record(small_network) | said
+
+
+@pytest.mark.parametrize("name", ["file/network.pt", "file/network.safetensors", "folder.pt", "folder.safetensors"])
+def test_network_file_that_cannot_be_written_is_named(
+    name: str, small_network: PoseEstimator, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for folder in ("folder.pt", "folder.safetensors"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(ElifPoseError, match=f"{name}: cannot be written"):
+        save_network(small_network, tmp_path / name)
 
 
 def test_training_checkpoint_rebuilds_the_averaged_network(small_network: PoseEstimator, tmp_path: Path) -> None:

@@ -54,6 +54,14 @@ def test_wrappings_are_taken_off(content: Any, tmp_path: Path) -> None:
     assert all(torch.equal(read[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
+def test_what_a_fit_says_of_itself_is_kept(tmp_path: Path) -> None:
+    fit = {"epoch": 3, "global_step": 70, "callbacks": {"a": {"monitor": "val/AP"}}}
+    torch.save({"state_dict": WEIGHTS, "loops": {}, **fit}, tmp_path / "a.ckpt")
+    assert read_checkpoint(tmp_path / "a.ckpt").fit == fit
+    torch.save(WEIGHTS, tmp_path / "a.pth")
+    assert read_checkpoint(tmp_path / "a.pth").fit == {}
+
+
 def test_files_of_before_pytorch_1_6_are_read(tmp_path: Path) -> None:
     torch.save({"state_dict": WEIGHTS}, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     assert set(read_state_dict(tmp_path / "a.pth")) == set(WEIGHTS)

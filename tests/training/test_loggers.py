@@ -16,8 +16,8 @@ from lightning.pytorch.loggers import (
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from elifpose.training.figures.canvas import new_figure
 from elifpose.training.loggers import log_figure, log_text, takes_figures
+from elifpose.utils.drawing import new_figure
 
 Calls = list[tuple[str, tuple[Any, ...], dict[str, Any]]]
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead
-from elifpose.models.checkpoint import network_record, save_network
+from elifpose.models.checkpoint import network_record
 from elifpose.models.checkpoint_files import RECORD_KEY
 from elifpose.quantization import QuantizationSpec, calibrate, is_prepared, prepare, quantizers
-from elifpose.quantization.checkpoint import QUANTIZATION, load_network
+from elifpose.quantization.checkpoint import QUANTIZATION
 from elifpose.quantization.quantizers import LearnedStep
 from elifpose.training.quantized import Quantization, copy_ranges, load_weights
 from elifpose.utils.errors import ElifPoseError
@@ -76,16 +76,6 @@ def test_ranges_are_copied_and_learned_steps_on_demand(learned_steps: bool) -> N
         assert theirs.low == own.low
         assert theirs.batches == own.batches == 1
         assert (theirs.log_scale == own.log_scale) == learned_steps
-
-
-def test_a_quantized_networks_file_gives_it_back(tmp_path: Path) -> None:
-    prepared = calibrated(QuantizationSpec(observer="percentile", sixteen_bit_layers=("head.gau",)))
-    again = load_network(write(prepared, tmp_path / "quantized.ckpt"))
-    with torch.no_grad():
-        for mine, theirs in zip(again(IMAGES), prepared(IMAGES), strict=True):
-            assert torch.equal(mine, theirs)
-    save_network(network(), tmp_path / "float.pt")
-    assert not is_prepared(load_network(tmp_path / "float.pt"))
 
 
 @pytest.mark.parametrize("scope", ["all", "backbone", "matching"])

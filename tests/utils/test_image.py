@@ -81,7 +81,9 @@ def test_what_is_no_image_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("404 not found")
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "folder.jpg").mkdir()
-    for name in ("text.jpg", "empty.jpg", "folder.jpg", "missing.jpg"):
+    (tmp_path / "dangling.jpg").symlink_to("missing.jpg")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    for name in ("text.jpg", "empty.jpg", "folder.jpg", "missing.jpg", "dangling.jpg", "circle.jpg"):
         with pytest.raises(ElifPoseError, match=name):
             read_image(tmp_path / name)
 

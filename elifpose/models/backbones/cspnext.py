@@ -18,7 +18,7 @@ from elifpose.models.layers import (
 )
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
     """One row of the P5 architecture, before it is scaled."""
 
     channels: int
@@ -27,12 +27,12 @@ class _Stage(NamedTuple):
     pyramid_pooling: bool
 
 
-_STEM_CHANNELS = 64
-_STAGES = (
-    _Stage(128, 3, add_identity=True, pyramid_pooling=False),
-    _Stage(256, 6, add_identity=True, pyramid_pooling=False),
-    _Stage(512, 6, add_identity=True, pyramid_pooling=False),
-    _Stage(1024, 3, add_identity=False, pyramid_pooling=True),
+STEM_CHANNELS = 64
+STAGES = (
+    Stage(128, 3, add_identity=True, pyramid_pooling=False),
+    Stage(256, 6, add_identity=True, pyramid_pooling=False),
+    Stage(512, 6, add_identity=True, pyramid_pooling=False),
+    Stage(1024, 3, add_identity=False, pyramid_pooling=True),
 )
 
 
@@ -71,7 +71,7 @@ class CSPNeXt(nn.Module):
             {"deepen_factor": deepen_factor, "widen_factor": widen_factor, "expand_ratio": expand_ratio},
         )
         check_activation("CSPNeXt", activation)
-        check_indices("CSPNeXt", "out_stages", out_stages, range(len(_STAGES) + 1))
+        check_indices("CSPNeXt", "out_stages", out_stages, range(len(STAGES) + 1))
         self.deepen_factor = deepen_factor
         self.widen_factor = widen_factor
         self.activation: Activation = activation
@@ -82,7 +82,7 @@ class CSPNeXt(nn.Module):
 
         self.input_point = QuantPoint()
         self.stem = self._build_stem()
-        for number, stage in enumerate(_STAGES[: self.out_stages[-1]], start=1):
+        for number, stage in enumerate(STAGES[: self.out_stages[-1]], start=1):
             self.add_module(f"stage{number}", self._build_stage(self._channels(number - 1), stage))
 
     @property
@@ -123,19 +123,19 @@ class CSPNeXt(nn.Module):
 
     def _channels(self, stage: int) -> int:
         """Channels that leave a stage; 0 is the stem."""
-        unscaled = _STEM_CHANNELS if stage == 0 else _STAGES[stage - 1].channels
+        unscaled = STEM_CHANNELS if stage == 0 else STAGES[stage - 1].channels
         return int(unscaled * self.widen_factor)
 
     def _build_stem(self) -> nn.Sequential:
         """Three 3×3 convolutions, the first of which halves the sides."""
-        full, half = self._channels(0), int(_STEM_CHANNELS * self.widen_factor) // 2
+        full, half = self._channels(0), int(STEM_CHANNELS * self.widen_factor) // 2
         return nn.Sequential(
             ConvBNAct(3, half, 3, stride=2, activation=self.activation),
             ConvBNAct(half, half, 3, activation=self.activation),
             ConvBNAct(half, full, 3, activation=self.activation),
         )
 
-    def _build_stage(self, in_channels: int, stage: _Stage) -> nn.Sequential:
+    def _build_stage(self, in_channels: int, stage: Stage) -> nn.Sequential:
         """A convolution that halves the sides, pyramid pooling in the last stage, a cross-stage-partial layer."""
         channels = int(stage.channels * self.widen_factor)
         layers: list[nn.Module] = [spatial_conv(in_channels, channels, 3, 2, self.depthwise, self.activation)]

@@ -8,6 +8,7 @@ from elifpose.training.callbacks.last_checkpoint import LastCheckpoint
 from elifpose.training.callbacks.qat import QATCallback
 from elifpose.training.callbacks.quantization_report import QuantizationReport
 from elifpose.training.callbacks.report import Report
+from elifpose.training.callbacks.set_shares import SetShares
 from elifpose.training.callbacks.timing import Timing
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "QATCallback",
     "QuantizationReport",
     "Report",
+    "SetShares",
     "Timing",
 ]

@@ -21,6 +21,7 @@ class AugmentationSwitch(Callback):
         if final_epochs < 0:
             raise ElifPoseError(f"AugmentationSwitch: final_epochs must be 0 or more, not {final_epochs}")
         self.final_epochs = final_epochs
+        self._told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Tell the data module at which epoch stage 2 begins."""
@@ -34,11 +35,22 @@ class AugmentationSwitch(Callback):
                 "AugmentationSwitch counts from the last epoch, but the fit has none: give --trainer.max_epochs"
             )
         datamodule.switch_epoch = max(0, trainer.max_epochs - self.final_epochs)
+        self._told = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say it of a fit that goes on in stage 2: if in mid-epoch, no epoch starts before the next."""
+        self._tell(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say when it happens."""
+        self._tell(trainer)
+
+    def _tell(self, trainer: pl.Trainer) -> None:
         datamodule = getattr(trainer, "datamodule", None)
-        if isinstance(datamodule, PoseDataModule) and trainer.current_epoch == datamodule.switch_epoch:
-            rank_zero_info(
-                f"Epoch {trainer.current_epoch}: augmentation of stage 2 from here on (no shift, no colour changes)."
-            )
+        switch_epoch = datamodule.switch_epoch if isinstance(datamodule, PoseDataModule) else None
+        if self._told or switch_epoch is None or trainer.current_epoch < switch_epoch:
+            return
+        self._told = True
+        rank_zero_info(
+            f"Epoch {trainer.current_epoch}: augmentation of stage 2 from here on (no shift, no colour changes)."
+        )

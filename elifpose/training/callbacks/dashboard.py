@@ -12,6 +12,7 @@ LAYOUT = {
         "AP of each data set, and their mean": ["Multiline", [r"val/([^/]+/)?AP$"]],
         "losses": ["Multiline", [r"train/loss"]],
         "data share of a step": ["Multiline", [r"time/data_share$"]],
+        "share of each data set": ["Multiline", [r"train/share/"]],
     }
 }
 """TensorBoard's custom scalars: charts by category, each of the tags that begin as a regular expression says."""
@@ -31,7 +32,7 @@ class Dashboard(Callback):
     """Gives the loggers of a fit its configuration, and TensorBoard an overview and a row in the table of runs.
 
     * ``configuration``: the resolved configuration as text, for any logger that takes texts.
-    * Custom scalars, "Overview": AP of each data set, the losses, and the data's share of a step.
+    * Custom scalars, "Overview": AP and share of each data set, the losses, and the data's share of a step.
     * Hyperparameters: each value of the configuration by its dotted path. TensorBoard gets them at the end of the
       fit, a few by shorter names, with the last validation's figures as ``hp/AP`` …; other loggers at its start.
     """

@@ -10,7 +10,7 @@ from elifpose.evaluation.average_precision import Curves
 from elifpose.evaluation.calibration import CORRECT_WITHIN, reliability
 from elifpose.evaluation.matching import AREAS, OKS_THRESHOLDS
 from elifpose.evaluation.people import BoolArray, FloatArray
-from elifpose.training.figures.canvas import GREY, MIDDLE, new_figure
+from elifpose.utils.drawing import GREY, MIDDLE, new_figure
 
 _SHOWN = (0.5, 0.75, 0.9)
 _GROUPS = 10

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from elifpose.evaluation.calibration import CORRECT_WITHIN
 from elifpose.evaluation.per_keypoint import KeypointFigures
-from elifpose.training.figures.canvas import GREY, MIDDLE, WIDTH, new_figure, side_color
+from elifpose.utils.drawing import GREY, MIDDLE, WIDTH, new_figure, side_color
 
 _FARTHEST, _BINS = 0.3, 60
 

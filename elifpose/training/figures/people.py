@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from elifpose.evaluation.oks import person_oks
 from elifpose.structures.batch import PoseBatch, to_image_frame
 from elifpose.structures.skeleton import Skeleton
-from elifpose.training.figures.canvas import WIDTH, draw_links, new_figure, show_crop
+from elifpose.utils.drawing import WIDTH, crop_grid, draw_links, show_crop
 
-_WIDEST, _GAP, _LINE = 1.9, 0.08, 0.15  # inches: of a crop, between crops, of a line of the title
+_WIDEST = 1.9  # inches of a crop
 
 
 def people_figure(
@@ -30,38 +29,24 @@ def people_figure(
     """
     height, width = batch.images.shape[2:]
     title_lines = max((title.count("\n") + 1 for title in titles), default=0)
-    figure, axes = _crop_grid(len(batch.images), columns, height / width, title_lines)
+    columns = min(columns, len(batch.images))
+    figure, axes = crop_grid(
+        len(batch.images), columns, min(WIDTH / columns, _WIDEST), height / width, title_lines=title_lines
+    )
+    link_colors = [link.color for link in skeleton.links]
     images = batch.images.permute(0, 2, 3, 1).cpu().numpy()
     predicted = keypoints_input.float().cpu().numpy()
     truth = batch.keypoints_input.float().cpu().numpy()
     labelled = (batch.weights > 0).cpu().numpy()
     for index, axis in enumerate(axes):
         show_crop(axis, images[index])
-        draw_links(axis, predicted[index], skeleton)
+        draw_links(axis, predicted[index], skeleton.link_indices, link_colors)
         for color, line in (("black", 1.6), ("white", 0.8)):  # a dark rim: rings show on white too
             x, y = truth[index, labelled[index]].T
             axis.scatter(x, y, s=9, facecolors="none", edgecolors=color, linewidths=line, zorder=3)
         if titles:
             axis.set_title(titles[index], fontsize=8, pad=2, linespacing=1.1)
     return figure
-
-
-def _crop_grid(count: int, columns: int, aspect: float, title_lines: int) -> tuple[Figure, list[Axes]]:
-    """Axes for so many crops, whose height is ``aspect`` times their width, with room for titles."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    cell_width = min(WIDTH / columns, _WIDEST)
-    crop_width = cell_width - _GAP
-    crop_height = crop_width * aspect
-    cell_height = crop_height + _GAP + _LINE * title_lines
-    width, height = cell_width * columns, cell_height * rows
-    figure = new_figure(width, height, arranged=False)
-    axes = []
-    for number in range(count):
-        row, column = divmod(number, columns)
-        left, bottom = (column * cell_width + _GAP / 2) / width, 1 - ((row + 1) * cell_height - _GAP / 2) / height
-        axes.append(figure.add_axes((left, bottom, crop_width / width, crop_height / height)))
-    return figure, axes
 
 
 def similarity_titles(batch: PoseBatch, keypoints_input: Tensor, skeleton: Skeleton) -> list[str]:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from elifpose.quantization import LayerError
-from elifpose.training.figures.canvas import GREY, MIDDLE, RIGHT, WIDTH, new_figure
 from elifpose.training.quantization_points import PointValues
+from elifpose.utils.drawing import GREY, MIDDLE, RIGHT, WIDTH, new_figure
 
 IntArray = npt.NDArray[np.intp]
 _WORST = 25

@@ -8,7 +8,7 @@ from torch import Tensor
 from elifpose.codecs.simcc import SimCC
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeleton import Skeleton
-from elifpose.training.figures.canvas import WIDTH, ImageArray, new_figure
+from elifpose.utils.drawing import WIDTH, ImageArray, new_figure
 
 _PREDICTED, _TRUE = "tab:red", "deepskyblue"
 _MARGIN, _CURVE, _GAP, _TOP = 0.45, 0.55, 0.04, 0.6  # inches: before a crop, of a curve, between both, above all

@@ -22,7 +22,7 @@ from elifpose.evaluation.settings import Evaluation
 from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead
 from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks.figures import Figures, evaluation_figures
-from elifpose.training.figures.canvas import pixels
+from elifpose.utils.drawing import pixels
 from elifpose.utils.errors import ElifPoseError
 
 SIZE = (64, 64)

@@ -5,8 +5,8 @@ from matplotlib.patches import Rectangle
 
 from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.evaluation.average_precision import Curves
-from elifpose.training.figures.canvas import pixels
 from elifpose.training.figures.curves import precision_recall_figure, reliability_figure
+from elifpose.utils.drawing import pixels
 
 
 def legend(axis: Axes) -> list[str]:

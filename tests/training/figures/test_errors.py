@@ -5,8 +5,8 @@ from matplotlib.patches import Rectangle
 
 from elifpose.evaluation.per_keypoint import KeypointFigures
 from elifpose.structures import get_skeleton
-from elifpose.training.figures.canvas import LEFT, MIDDLE, RIGHT, pixels
 from elifpose.training.figures.errors import error_figure, keypoint_figure
+from elifpose.utils.drawing import LEFT, MIDDLE, RIGHT, pixels
 
 
 def bars(patches: list[Rectangle]) -> list[tuple[float, float]]:

@@ -7,8 +7,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
 from elifpose.structures import PoseBatch, get_skeleton
-from elifpose.training.figures.canvas import LEFT, MIDDLE, RIGHT, pixels
 from elifpose.training.figures.mirrored import mirrored_figure
+from elifpose.utils.drawing import LEFT, MIDDLE, RIGHT, pixels
 
 MakeBatch = Callable[[int], PoseBatch]
 SKELETON = get_skeleton("coco17")

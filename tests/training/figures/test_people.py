@@ -8,8 +8,8 @@ from matplotlib.collections import PathCollection
 
 from elifpose.structures import PoseBatch, get_skeleton
 from elifpose.structures.batch import to_image_frame
-from elifpose.training.figures.canvas import pixels
 from elifpose.training.figures.people import people_figure, similarity_titles, to_input_frame
+from elifpose.utils.drawing import pixels
 
 MakeBatch = Callable[[int], PoseBatch]
 SKELETON = get_skeleton("coco17")

@@ -7,9 +7,9 @@ from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
 
 from elifpose.quantization import LayerError
-from elifpose.training.figures.canvas import MIDDLE, RIGHT, pixels
 from elifpose.training.figures.quantization import range_figure, sensitivity_figure
 from elifpose.training.quantization_points import PointValues
+from elifpose.utils.drawing import MIDDLE, RIGHT, pixels
 
 
 def point(name: str, bits: int = 8, low: float = -1.0, high: float = 3.0, clipped: float = 0.0) -> PointValues:

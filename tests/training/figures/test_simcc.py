@@ -7,8 +7,8 @@ from torch import Tensor
 
 from elifpose.codecs.simcc import SimCC
 from elifpose.structures import PoseBatch, get_skeleton
-from elifpose.training.figures.canvas import pixels
 from elifpose.training.figures.simcc import evenly, simcc_figure
+from elifpose.utils.drawing import pixels
 
 MakeBatch = Callable[[int], PoseBatch]
 SKELETON = get_skeleton("coco17")

@@ -1,0 +1,43 @@
+"""The network that a file is made of: float, or with integers."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from torch import Tensor
+
+from elifpose.export.contract import Precision
+from elifpose.export.source import Source
+from elifpose.models import PoseEstimator
+from elifpose.quantization import QuantizationSpec, calibrate, convert, is_prepared, prepare, unprepare
+from elifpose.utils.errors import ElifPoseError
+
+
+def network_of(source: Source, precision: Precision, crops: Iterable[Tensor] | None) -> PoseEstimator:
+    """The network to be written; the source's own is left as it is unless it is quantized here.
+
+    Args:
+        source: The checkpoint.
+        precision: Float32 and float16 take the weights as they are, without rounding; ``int8`` rounds them as they
+            were trained to be, or by ``crops``.
+        crops: To quantize a float network without training: batches ``(N, 3, H, W)`` that its ranges come from.
+
+    Raises:
+        ElifPoseError: ``int8`` is asked of a float network without crops, or crops are given for one that was trained
+            quantized.
+    """
+    trained = is_prepared(source.network)
+    if precision != "int8":
+        if trained:
+            unprepare(source.network)
+        return source.network.eval()
+    if trained and crops is not None:
+        raise ElifPoseError(f"--int8 calibrate: {source.path} was trained quantized; leave the option out")
+    if not trained:
+        if crops is None:
+            raise ElifPoseError(
+                f"--precision int8: {source.path} is of a float network; give --int8 calibrate and the --config of"
+                " its fit to calibrate it on training people, or train it quantized with configs/qat.yaml"
+            )
+        prepare(source.network, QuantizationSpec())
+        calibrate(source.network, crops)
+    return cast("PoseEstimator", convert(source.network))
