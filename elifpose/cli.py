@@ -20,7 +20,8 @@ usage: elifpose COMMAND [OPTIONS]
   validate   measure a checkpoint              elifpose validate --config … --ckpt_path …
   test       the same on the test sets         elifpose test --config … --ckpt_path …
   predict    write keypoints as JSON and CSV   elifpose predict --config … --ckpt_path …
-  export     write a checked ONNX or Core ML file  elifpose export --ckpt_path … --out pose.onnx
+  export     write a checked ONNX file, …      elifpose export --ckpt_path … --out pose.onnx
+  analyze    joint angles of a video           elifpose analyze walk.mp4 --model pose.onnx --out results
   data       make and check data sets          elifpose data verify --config …; elifpose data --help
 
 `elifpose COMMAND --help` lists a command's options; every option can also stand in the YAML of --config.
@@ -38,6 +39,10 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"elifpose {__version__}\n")
         return 0
     try:
+        if command == "analyze":
+            from elifpose.inference import command as analyze_command
+
+            return analyze_command.run(options)
         if command == "export":
             from elifpose.export import command as export_command
 

@@ -201,9 +201,10 @@ def test_mistakes_are_told_in_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["fit", *options(rendered, tmp_path), *change]) == 1
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("elifpose: error: ")
+    _, error, message = capsys.readouterr().err.partition("elifpose: error: ")
+    assert error
     assert expected in message
+    assert "Traceback" not in message
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import cast
 
 from torch import Tensor
 
+from elifpose.export.biases import round_biases
 from elifpose.export.contract import Precision
 from elifpose.export.source import Source
 from elifpose.models import PoseEstimator
@@ -40,4 +41,6 @@ def network_of(source: Source, precision: Precision, crops: Iterable[Tensor] | N
             )
         prepare(source.network, QuantizationSpec())
         calibrate(source.network, crops)
-    return cast("PoseEstimator", convert(source.network))
+    converted = cast("PoseEstimator", convert(source.network))
+    round_biases(converted)
+    return converted

@@ -18,7 +18,8 @@ from elifpose.utils.errors import ElifPoseError
 
 pytestmark = [
     pytest.mark.skipif(find_spec("coremltools") is None, reason="needs elifpose[coreml]"),
-    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # coremltools on NumPy 2
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a folder that it leaves behind
 ]
 CODEC = SimCC((64, 96), refine=True)
 CONTRACT = Contract((64, 96), 2.0, "keypoints", False, "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -16,7 +16,8 @@ from elifpose.utils.errors import ElifPoseError
 
 pytestmark = [
     pytest.mark.skipif(find_spec("coremltools") is None, reason="needs elifpose[coreml]"),
-    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # coremltools on NumPy 2
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a folder that it leaves to the collector
 ]
 CODEC = SimCC((64, 96), refine=True)
 ABOUT = {
@@ -31,10 +32,13 @@ def package(path: Path, precision: Precision) -> PoseEstimator:
     torch.manual_seed(0)
     backbone = CSPNeXt(0.1, 0.125, "SiLU", out_stages=(3,))
     head = RTMCCHead(backbone.out_channels[-1], 5, (64, 96), stride=16, hidden_dims=32, attention_dims=16)
-    with torch.no_grad():
-        for parameter in head.parameters():
-            parameter.mul_(20)
     network = PoseEstimator(backbone, head).eval()
+    with torch.no_grad():  # values as large as a trained network's: fresh ones drown in the rounding of 16 bits
+        for weight in network.parameters():
+            if weight.ndim > 1:
+                weight.normal_(std=(2 / weight[0].numel()) ** 0.5)
+            else:
+                weight.uniform_(0.5, 1.5)
     contract = Contract((64, 96), 2.0, "keypoints", False, "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     write_coreml(network, path, contract, precision, CODEC, None, ABOUT)
     return network

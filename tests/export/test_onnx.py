@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import elifpose
 from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
+from elifpose.export.biases import round_biases
 from elifpose.export.contract import Contract, Precision, read_about, read_contract, rtmlib_contract
 from elifpose.export.onnx import LAYER, OPSET, write_onnx
 from elifpose.models import CSPNeXt, Neck, PoseEstimator, RTMCCHead
@@ -76,7 +77,9 @@ def _integers(network: PoseEstimator, **options: Any) -> PoseEstimator:
     quantized = copy.deepcopy(network)
     prepare(quantized, QuantizationSpec(**options))
     calibrate(quantized, [IMAGES[:16]])
-    return cast("PoseEstimator", convert(quantized))
+    integers = cast("PoseEstimator", convert(quantized))
+    round_biases(integers)
+    return integers
 
 
 def _run(path: Path, images: Array, optimized: Path | None = None) -> list[Tensor]:
