@@ -9,9 +9,11 @@ from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.datasets.show import command as show
 from elifpose.datasets.statistics import command as stats
 from elifpose.datasets.synthetic import command as synthesize
+from elifpose.datasets.synthetic import motion_command as synthesize_motion
 from elifpose.datasets.verification import command as verify
 from elifpose.utils.errors import ElifPoseError
 
+_RENDERING = {"synthesize": synthesize, "synthesize-motion": synthesize_motion}
 _CONFIGURED = {"verify": verify, "stats": stats, "show": show, "cache": cache}
 
 
@@ -29,14 +31,13 @@ def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -
         prog="elifpose data", description="Make data sets, and look at those of a configuration.", allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add(commands, "synthesize", synthesize)
-    for name, module in _CONFIGURED.items():
+    for name, module in (_RENDERING | _CONFIGURED).items():
         _add(commands, name, module)
     arguments, of_fit = parser.parse_known_args(argv)
-    if arguments.command == "synthesize":
+    if arguments.command in _RENDERING:
         if of_fit:
             parser.error(f"unrecognized arguments: {' '.join(of_fit)}")
-        synthesize.run(arguments)
+        _RENDERING[arguments.command].run(arguments)
         return 0
     if not any(word.partition("=")[0] == "--config" for word in of_fit):
         raise ElifPoseError(f"`elifpose data {arguments.command}` needs a configuration: give --config FILE")

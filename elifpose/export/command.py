@@ -53,6 +53,8 @@ def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -
     data = build(of_fit) if configured else None
     source = load_source(_checkpoint(arguments), arguments.skeleton)
     request = _request(arguments, source)
+    if data is not None:
+        _require_crops_of(source, data)
     if request.format == "safetensors":
         write_safetensors(source, request.out)
         Console().print(f"Written: {request.out}", soft_wrap=True)
@@ -120,6 +122,10 @@ def _request(arguments: argparse.Namespace, source: Source) -> Request:
     written_as = arguments.format or _ENDINGS.get(out.suffix)
     if written_as is None:
         raise ElifPoseError(f"--out {out}: the name must end in one of {', '.join(_ENDINGS)}, or give --format")
+    if written_as == "safetensors":
+        _refuse_for_weights(arguments)
+    if arguments.people < 1:
+        raise ElifPoseError(f"--people must be at least 1, not {arguments.people}; --no-check checks with nobody")
     size, split_ratio = source.codec.input_size, source.codec.split_ratio
     quantized = is_prepared(source.network) or arguments.int8 is not None
     precision: Precision = arguments.precision or ("int8" if quantized else "float32")
@@ -133,6 +139,20 @@ def _request(arguments: argparse.Namespace, source: Source) -> Request:
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     contract = Contract(size, split_ratio, outputs, normalised=False, channels="RGB", mean=mean, std=std)
     return Request(out, written_as, precision, contract)
+
+
+def _refuse_for_weights(arguments: argparse.Namespace) -> None:
+    for name in ("precision", "int8", "outputs", "preset"):
+        if getattr(arguments, name) is not None:
+            raise ElifPoseError(f"--{name}: a network file keeps the checkpoint's weights as they are; leave it out")
+
+
+def _require_crops_of(source: Source, data: PoseDataModule) -> None:
+    if data.input_size != source.codec.input_size:
+        raise ElifPoseError(
+            f"--config: makes crops of {data.input_size} pixels, and {source.path} takes {source.codec.input_size};"
+            " give the configuration of its fit"
+        )
 
 
 def _to_calibrate(arguments: argparse.Namespace, data: PoseDataModule | None) -> Iterable[Tensor] | None:

@@ -100,6 +100,12 @@ class ElifPoseCLI(LightningCLI):
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
+        command = self.config.get("subcommand")
+        if command in (None, "fit"):
+            return
+        options = self.config[command]
+        if options.ckpt_path is not None and Path(options.ckpt_path).suffix == SUFFIX:  # Lightning would unpickle it
+            self._exported, options.ckpt_path = Path(options.ckpt_path), None
 
     @override
     def before_instantiate_classes(self) -> None:
@@ -112,9 +118,9 @@ class ElifPoseCLI(LightningCLI):
                 " --last_checkpoint.enabled=false"
             )
         checkpoint = options.ckpt_path
-        if checkpoint is not None and Path(checkpoint).suffix == SUFFIX and self.subcommand != "fit":
-            self._exported, options.ckpt_path = Path(checkpoint), None
-        elif checkpoint in ("last", "best"):
+        if self._exported is not None:
+            return
+        if checkpoint in ("last", "best"):
             folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
             options.ckpt_path = str(find_checkpoint(checkpoint, folder))
             rank_zero_info(f"--ckpt_path {checkpoint}: {options.ckpt_path}")

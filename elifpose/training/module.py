@@ -30,6 +30,7 @@ from elifpose.training.checkpoints import (
     Weights,
     differences,
     has_training_state,
+    replace_entries,
     require_same_weights,
     require_training_state,
     take_weights,
@@ -46,6 +47,9 @@ from elifpose.training.optim import (
 from elifpose.training.quantized import Quantization, load_weights
 from elifpose.training.resume import Options, options_of, reassert, require_fitting
 from elifpose.utils.errors import ElifPoseError
+
+_TRAINING_ONLY = "auxiliary."
+"""How the names of weights begin that evaluation has no use for."""
 
 
 def logs_at(trainer: pl.Trainer, step: int) -> bool:
@@ -263,6 +267,8 @@ class ElifPoseModule(EvaluatingModule):
             self._restored = {key: checkpoint[key] for key in ("optimizer_states", "lr_schedulers")}
         else:
             self.weights = take_weights(checkpoint, self.weights, path)
+            own = {name: value for name, value in self.state_dict().items() if name.startswith(_TRAINING_ONLY)}
+            checkpoint["state_dict"] = replace_entries(checkpoint["state_dict"], _TRAINING_ONLY, own)
         self.quantization.restore(record.get(QUANTIZATION))
         require_same_weights(checkpoint, self._record(), self.state_dict(), path)
         self.calibration = _calibration(record)

@@ -32,6 +32,12 @@ def test_commands_on_a_configuration_ask_for_it(command: str, capsys: pytest.Cap
     assert "give --config FILE" in capsys.readouterr().err
 
 
+def test_data_synthesize_motion_renders_a_video(tmp_path: Path) -> None:
+    options = ["--out", str(tmp_path), "--seconds", "0.1", "--size", "64", "64"]
+    assert main(["data", "synthesize-motion", *options]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"walk.mp4", "keypoints.json", "truth.csv"}
+
+
 def test_a_misspelt_option_of_a_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["data", "synthesize", "--rot", "x"])

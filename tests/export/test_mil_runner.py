@@ -17,7 +17,9 @@ from elifpose.utils.errors import ElifPoseError
 pytestmark = [
     pytest.mark.skipif(find_spec("coremltools") is None, reason="needs elifpose[coreml]"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # coremltools on NumPy 2
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a folder that it leaves to the collector
+    pytest.mark.filterwarnings(
+        "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),  # a folder that it leaves to the collector
 ]
 CODEC = SimCC((64, 96), refine=True)
 ABOUT = {

@@ -129,7 +129,7 @@ def test_quantization_aware_training_is_a_callback_away(
         return
     capsys.readouterr()
     for run, (precision, network) in enumerate((("int8", "int8"), ("float", "fake-quantized")), start=1):
-        more = ["--ckpt_path", str(checkpoint), "--precision", precision, "--model.auxiliary_weight=0"]
+        more = ["--ckpt_path", str(checkpoint), "--precision", precision]
         assert main(["validate", *options(rendered, tmp_path), *more]) == 0
         assert f"{network} network" in " ".join(capsys.readouterr().out.split())
         metrics = json.loads((tmp_path / f"lightning_logs/version_{run}/metrics.json").read_text())

@@ -100,7 +100,12 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     ACTIVITIES[activity](angles)
     values = angles.values + rng.normal(0.0, 2.0, angles.values.shape)
     values = np.clip(values, _LOWEST, _HIGHEST)
-    return Pose(activity, rotation_matrices(np.deg2rad(values * _SIGNS)), (angles.flat_feet[0], angles.flat_feet[1]))
+    return Pose(activity, posed(values), (angles.flat_feet[0], angles.flat_feet[1]))
+
+
+def posed(triples: Array) -> Array:
+    """Rotations ``(S, 3, 3)``, as `body.place` takes them, of the segments' angle triples ``(S, 3)``, degrees."""
+    return rotation_matrices(np.deg2rad(triples * _SIGNS))
 
 
 def rotation_matrices(angles: Array) -> Array:

@@ -80,7 +80,11 @@ def render_scene(rng: np.random.Generator, image_size: tuple[int, int] = (256, 2
     """
     if min(image_size) < 32:
         raise ValueError(f"image_size must be at least 32 pixels each way, not {image_size}")
-    stage = draw_stage(rng, image_size)
+    return render_stage(rng, image_size, draw_stage(rng, image_size))
+
+
+def render_stage(rng: np.random.Generator, image_size: tuple[int, int], stage: Stage) -> Scene:
+    """Paint a stage; light, surroundings, lens and grain are drawn from ``rng``, the same from the same state."""
     canvas = Canvas(image_size, stage.camera, _draw_light(rng))
     canvas.draw(stage.shapes)
     image = _develop(rng, canvas, _draw_ground(rng, image_size, stage))
@@ -152,7 +156,7 @@ def _draw_actor(
         depth = max(distance * rng.uniform(*near) * (1 + 0.02 * attempt), _FRONT_MARGIN)
         column = rng.uniform(-0.05, 1.05) if truncated else rng.uniform(0.15, 0.85)
         spot = camera.ray((column * image_size[0], camera.principal[1])) * depth
-        landmarks = body.landmarks @ _turn(yaw).T + (spot[0], 0.0, spot[2])
+        landmarks = body.landmarks @ heading(yaw).T + (spot[0], 0.0, spot[2])
         inside = _share_inside(camera, landmarks, image_size)
         crowded = any(
             np.hypot(*(landmarks - other.landmarks)[LANDMARKS["hip"], ::2]) < 0.75
@@ -164,7 +168,8 @@ def _draw_actor(
     return Actor(landmarks, appearance, yaw, pose.activity)
 
 
-def _turn(yaw: float) -> Array:
+def heading(yaw: float) -> Array:
+    """Rotation ``(3, 3)`` of a body's frame into the world's; ``yaw`` as in `Actor`."""
     cos, sin = np.cos(yaw), np.sin(yaw)
     return np.array([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
 
