@@ -63,7 +63,7 @@ def test_a_file_is_checked_on_the_data_of_a_configuration(
     out = tmp_path / "new/pose.onnx"
     assert export(checkpoint, out, *options(rendered, tmp_path)) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "people, keypoints │ 8, 208" in told
+    assert "people, keypoints │ 9, 234" in told
     ours, theirs = re.findall(r"AP, \S+ │ ([\d.]+), of the float network ([\d.]+);", told)[0]
     assert ours == theirs
     runner, source = OnnxRunner(out), load_source(checkpoint)

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # coremltools on NumPy 2
     pytest.mark.filterwarnings(
         "ignore::pytest.PytestUnraisableExceptionWarning"
-    ),  # a folder that it leaves to the collector
+    ),  # a folder that it leaves behind
 ]
 CODEC = SimCC((64, 96), refine=True)
 ABOUT = {

@@ -151,7 +151,7 @@ def test_nobody_to_check_with_is_an_error(source: Source, tmp_path: Path, monkey
 
 def test_latency_is_the_median(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     ticks = iter(float(tick) for call in range(30) for tick in (call, call + (0.002 if call < 20 else 5.0)))
-    monkeypatch.setattr(verdict.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("elifpose.export.verdict.time.perf_counter", lambda: next(ticks))
     assert latency_ms(NetworkRunner(source.network, source.codec), CROPS[:1]) == pytest.approx(2.0)
 
 
