@@ -17,9 +17,7 @@ from elifpose.utils.errors import ElifPoseError
 pytestmark = [
     pytest.mark.skipif(find_spec("coremltools") is None, reason="needs elifpose[coreml]"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # coremltools on NumPy 2
-    pytest.mark.filterwarnings(
-        "ignore::pytest.PytestUnraisableExceptionWarning"
-    ),  # a folder that it leaves behind
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a folder that it leaves behind
 ]
 CODEC = SimCC((64, 96), refine=True)
 ABOUT = {
