@@ -183,6 +183,8 @@ class PoseDataset(Dataset[PoseSample]):
 
     def __getitems__(self, items: Sequence[int | SampleKey]) -> list[PoseSample]:
         """Several samples, in the order asked for; image pixels become input pixels here."""
+        if not items:
+            return []
         keys = [item if isinstance(item, SampleKey) else SampleKey(0, 1, item) for item in items]
         samples = np.array([key.sample for key in keys])
         keypoints_image, labelled = self._keypoints(samples)

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import pytest
 import torch
 
 from elifpose.cli import main
@@ -30,6 +31,16 @@ def last_checkpoint(folder: Path) -> dict[str, Any]:
     return checkpoint
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As the program that is stopped has: sums of several threads are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_ctrl_c_saves_what_the_fit_goes_on_from(options: Options, rendered: Path, tmp_path: Path) -> None:
     def words(folder: str, workers: int) -> list[str]:
         epochs = ["--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "2"]
