@@ -2,8 +2,8 @@
 
 To run these tests:
 
-    pip install --no-deps --target /tmp/rtmlib rtmlib==0.0.16 tqdm
-    PYTHONPATH=/tmp/rtmlib pytest -n0 tests/export/test_rtmlib.py
+    pip install --no-deps --target build/rtmlib rtmlib==0.0.16 tqdm
+    PYTHONPATH=build/rtmlib pytest -n0 tests/export/test_rtmlib.py
 """
 
 import json
