@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elifpose.utils.errors import ElifPoseError
+
 Arguments = Mapping[str, Any]
 """An operation's inputs by name: tensors, float32 in place of float16, or numbers, strings and lists of them."""
 
@@ -35,7 +37,10 @@ def _padded(given: Arguments, value: float) -> Tensor:
     if given["pad_type"] == "valid":
         return given["x"]  # type: ignore[no-any-return]
     if given["pad_type"] != "custom":
-        raise NotImplementedError(f"padding {given['pad_type']}")
+        raise ElifPoseError(
+            f"the package pads a map by {given['pad_type']!r}, which is not interpreted here; export it again,"
+            " or with --no-check"
+        )
     top, bottom, left, right = _ints(given["pad"])
     return F.pad(given["x"], (left, right, top, bottom), value=value)
 
