@@ -39,6 +39,7 @@ from elifpose.datasets.transforms import GeometricTransform, warp
 from elifpose.structures import PoseBatch, get_skeleton
 from elifpose.structures.batch import collate
 from elifpose.utils.geometry import apply_affine, invert_affine
+from elifpose.utils.image_buffer import ImageBuffer
 
 BATCH_SIZE, PEOPLE_PER_IMAGE, PEOPLE_A_TURN = 32, 2.65, 256
 # CPU ms per person of MMPose 1.3.2 itself, RTMPose-t with 26 keypoints, on four of COCO's images with 12 people.
@@ -140,13 +141,14 @@ def kernels(data: PoseDataset, crops: CropShard, repeats: int) -> Table:
     """ElifPose's own steps, each by itself, one person after the other as in a run."""
     people, rng = np.arange(len(data)), np.random.default_rng(0)
     points, labelled = data._keypoints(people)
-    images = [data.read_image(image) for image in data.image_indices.tolist()]
+    images = [cv2.cvtColor(data.read_image(image), cv2.COLOR_RGB2RGBA) for image in data.image_indices.tolist()]
+    buffer, names = ImageBuffer(), data.annotations.file_names()
     plans = [
         data.transform.draw(points[i], labelled[i], data.boxes[i], data.skeleton, INPUT_SIZE, None) for i in people
     ]
     matrices, samples = np.stack([plan.matrix for plan in plans]), data.__getitems__(people.tolist())
     of_person: dict[str, Callable[[int], object]] = {
-        "decode the image": lambda i: data.read_image(int(data.image_indices[i])),
+        "decode the image": lambda i: buffer.read(data.images_folder / names[data.image_indices[i]]),
         "decode the crop": crops.read,
         "generator": lambda i: np.random.default_rng((0, 0, 0, 0, i)),
         "draw": lambda i: data.transform.draw(points[i], labelled[i], data.boxes[i], data.skeleton, INPUT_SIZE, rng),

@@ -32,6 +32,7 @@ from elifpose.structures import PoseSample, Skeleton, get_skeleton, keypoint_map
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.geometry import apply_affine, invert_affine
 from elifpose.utils.image import ImageArray, read_image
+from elifpose.utils.image_buffer import ImageBuffer
 
 
 @final
@@ -102,6 +103,7 @@ class PoseDataset(Dataset[PoseSample]):
         self.from_detector = pose_set.detections is not None and not training
         self.corruption: Corruption | None = None
         self._crops: CropShard | None = None
+        self._buffer = ImageBuffer()
         self._choose_people(Path(root, pose_set.annotations))
         if self.from_detector:
             self._choose_detections(Path(root, str(pose_set.detections)))
@@ -188,7 +190,8 @@ class PoseDataset(Dataset[PoseSample]):
         keys = [item if isinstance(item, SampleKey) else SampleKey(0, 1, item) for item in items]
         samples = np.array([key.sample for key in keys])
         keypoints_image, labelled = self._keypoints(samples)
-        decode = lru_cache(maxsize=1)(self.read_image)  # an image's people come one after the other
+        # an image's people come one after the other
+        decode = lru_cache(maxsize=1)(self._decode if self.corruption is None else self.read_image)
         cropped = {
             position: self._crop(keys[position], keypoints_image[position], labelled[position], decode)
             for position in np.argsort(self.image_indices[samples], kind="stable").tolist()
@@ -231,6 +234,12 @@ class PoseDataset(Dataset[PoseSample]):
         found = f"{image.shape[1]} x {image.shape[0]}"
         warnings.warn(f"{path} is {found} pixels, annotated as {width} x {height}: keypoints are off", stacklevel=2)
         return image
+
+    def _decode(self, image_index: int) -> ImageArray:
+        """An image as `read_image` gives it, with a fourth channel; valid until the next one."""
+        image = self._buffer.read(self.images_folder / self.annotations.file_name(image_index))
+        as_annotated = [*image.shape[1::-1]] == self.annotations.image_sizes[image_index].tolist()
+        return image if as_annotated else self._buffer.hold(self.read_image(image_index))
 
     def crop_stamp(self) -> Stamp:
         """What crops of this set's people follow from."""

@@ -212,7 +212,7 @@ def warp(image: npt.NDArray[np.uint8], matrix: FloatArray, input_size: tuple[int
     OpenCV 4 and 5 differ by up to 5 grey levels here.
 
     Args:
-        image: ``(H, W, 3)``.
+        image: ``(H, W, 3)``, or ``(H, W, 4)``, which is faster; the fourth channel is not looked at.
         matrix: ``(2, 3)``, image pixels to input pixels.
         input_size: Width and height of the crop, pixels.
 
@@ -220,4 +220,6 @@ def warp(image: npt.NDArray[np.uint8], matrix: FloatArray, input_size: tuple[int
         ``(H_input, W_input, 3)``, the channels in the image's order.
     """
     crop = cv2.warpAffine(image, matrix, input_size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    if image.shape[2] == 4:
+        crop = cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB)
     return np.asarray(crop, dtype=np.uint8)

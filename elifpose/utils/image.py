@@ -36,7 +36,7 @@ def read_image(path: str | Path, apply_orientation: bool = False) -> ImageArray:
         ElifPoseError: If the file is missing, cut off or not a picture. (OpenCV fills what is missing of a JPEG with
             grey and only prints a line; here it is an error.)
     """
-    return decode_image(_read_bytes(path), f"the image {path}", apply_orientation)
+    return decode_image(read_bytes(path), f"the image {path}", apply_orientation)
 
 
 def decode_image(data: bytes, name: str, apply_orientation: bool = False) -> ImageArray:
@@ -81,7 +81,12 @@ def stored_size(path: str | Path) -> tuple[int, int] | None:
     return _jpeg_size(head) if head.startswith(_JPEG) else None
 
 
-def _read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a picture's file.
+
+    Raises:
+        ElifPoseError: If the file is missing, empty or cannot be read.
+    """
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:

@@ -24,7 +24,8 @@ from elifpose.datasets.crops.window import Window
 from elifpose.datasets.transforms import warp
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.geometry import FloatArray
-from elifpose.utils.image import ImageArray, decode_image
+from elifpose.utils.image import ImageArray
+from elifpose.utils.image_buffer import ImageBuffer
 
 MAGIC = b"ELIFCRP1"
 LENGTH_BYTES, DIGEST_BYTES, STAMP_BYTES = 4, 8, 16
@@ -91,6 +92,7 @@ class CropShard:
         self.path = path
         self._windows: npt.NDArray[np.int32] = index.arrays["windows"]
         self._starts: npt.NDArray[np.int64] = index.arrays["starts"]
+        self._buffer = ImageBuffer()
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -116,7 +118,7 @@ class CropShard:
         return warp(self.read(sample), window.kept_to_input(image_to_input), input_size)
 
     def read(self, sample: int) -> ImageArray:
-        """Decode what is kept of a person, ``(H_kept, W_kept, 3)``, RGB.
+        """Decode what is kept of a person, ``(H_kept, W_kept, 4)``, RGB and 255; valid until the next one.
 
         Raises:
             ElifPoseError: If the file is damaged or cannot be read.
@@ -128,7 +130,7 @@ class CropShard:
         except OSError as error:
             raise ElifPoseError(f"the crops {self.path} cannot be read: {error.strerror}") from error
         try:
-            return decode_image(content, f"crop {sample} of {self.path}")
+            return self._buffer.decode(content, f"crop {sample} of {self.path}")
         except ElifPoseError as error:
             raise ElifPoseError(
                 f"crop {sample} of {self.path} is damaged; run `elifpose data cache` again, or delete the file to"
