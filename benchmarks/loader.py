@@ -141,7 +141,7 @@ def kernels(data: PoseDataset, crops: CropShard, repeats: int) -> Table:
     """ElifPose's own steps, each by itself, one person after the other as in a run."""
     people, rng = np.arange(len(data)), np.random.default_rng(0)
     points, labelled = data._keypoints(people)
-    images = [cv2.cvtColor(data.read_image(image), cv2.COLOR_RGB2RGBA) for image in data.image_indices.tolist()]
+    images = [ImageBuffer().hold(data.read_image(image)) for image in data.image_indices.tolist()]
     buffer, names = ImageBuffer(), data.annotations.file_names()
     plans = [
         data.transform.draw(points[i], labelled[i], data.boxes[i], data.skeleton, INPUT_SIZE, None) for i in people

@@ -18,7 +18,7 @@ from elifpose.datasets.sampler import SampleKey
 from elifpose.datasets.transforms import GeometricTransform
 from elifpose.structures import get_skeleton
 from elifpose.utils.errors import ElifPoseError
-from elifpose.utils.image import ImageArray, read_image
+from elifpose.utils.image import read_bytes
 
 MakeSet = Callable[..., Path]
 Person = Callable[..., dict[str, Any]]
@@ -111,11 +111,11 @@ def test_an_image_is_decoded_once_for_all_its_people(
     data = open_set(make_set("a", [person(i, 1 + i % 2) for i in range(6)]))
     read: list[str] = []
 
-    def counting(path: Path, apply_orientation: bool = False) -> ImageArray:
+    def counting(path: Path) -> bytes:
         read.append(path.name)
-        return read_image(path, apply_orientation)
+        return read_bytes(path)
 
-    monkeypatch.setattr("elifpose.datasets.pose_dataset.read_image", counting)
+    monkeypatch.setattr("elifpose.utils.image_buffer.read_bytes", counting)
     asked = [5, 0, 3, 1, 4, 2]
     together = data.__getitems__(asked)
     assert sorted(read) == ["a-1.png", "a-2.png"]

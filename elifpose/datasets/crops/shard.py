@@ -1,8 +1,9 @@
 """One set's crops in one file, and an index of where each begins.
 
 Layout: eight bytes of magic, 16 of a digest of what the crops were made from, then for each person, in the set's
-order, the length (uint32, little-endian), BLAKE2b of 8 bytes, and a JPEG. A length of 0 says that the person is to be
-cropped from the image. The index, a file of columns beside it, is written when all are there.
+order, the length (uint32, little-endian), BLAKE2b of 8 bytes, and a JPEG with restart markers. A length of 0 says
+that the person is to be cropped from the image. The index, a file of columns beside it, is written when all are
+there.
 """
 
 import hashlib
@@ -20,7 +21,8 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from elifpose.datasets.annotations import Annotations
 from elifpose.datasets.columns import Columns, read_columns
-from elifpose.datasets.crops.window import Window
+from elifpose.datasets.crops.parted_jpeg import cut_part
+from elifpose.datasets.crops.window import Window, seen_part
 from elifpose.datasets.transforms import warp
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.geometry import FloatArray
@@ -30,7 +32,7 @@ from elifpose.utils.image_buffer import ImageBuffer
 MAGIC = b"ELIFCRP1"
 LENGTH_BYTES, DIGEST_BYTES, STAMP_BYTES = 4, 8, 16
 RECORD_HEADER = LENGTH_BYTES + DIGEST_BYTES
-_VERSION = 1  # goes up whenever the same people give other crops
+_VERSION = 2  # goes up whenever the same people give other crops
 
 Stamp = dict[str, Any]
 
@@ -115,7 +117,10 @@ class CropShard:
         window = Window(*self._windows[sample].tolist())
         if end - begin == RECORD_HEADER or not window.serves(image_to_input, input_size):
             return None
-        return warp(self.read(sample), window.kept_to_input(image_to_input), input_size)
+        kept_to_input = window.kept_to_input(image_to_input)
+        part, left, top = self._decode(sample, seen_part(kept_to_input, input_size))
+        kept_to_input[:, 2] += kept_to_input[:, :2] @ (left, top)
+        return warp(part[:, : window.kept_width - left], kept_to_input, input_size)
 
     def read(self, sample: int) -> ImageArray:
         """Decode what is kept of a person, ``(H_kept, W_kept, 4)``, RGB and 255; valid until the next one.
@@ -123,6 +128,12 @@ class CropShard:
         Raises:
             ElifPoseError: If the file is damaged or cannot be read.
         """
+        window = Window(*self._windows[sample].tolist())
+        whole, _, _ = self._decode(sample, (0.0, 0.0, window.kept_width, window.kept_height))
+        return whole[:, : window.kept_width]
+
+    def _decode(self, sample: int, seen: tuple[float, float, float, float]) -> tuple[ImageArray, int, int]:
+        """What is kept of a person about a part, given in kept pixels; and the left and top of what was decoded."""
         begin, end = self._starts[sample : sample + 2].tolist()
         begin += RECORD_HEADER
         try:
@@ -130,7 +141,8 @@ class CropShard:
         except OSError as error:
             raise ElifPoseError(f"the crops {self.path} cannot be read: {error.strerror}") from error
         try:
-            return self._buffer.decode(content, f"crop {sample} of {self.path}")
+            content, left, top = cut_part(content, *seen)
+            return self._buffer.decode(content, f"crop {sample} of {self.path}"), left, top
         except ElifPoseError as error:
             raise ElifPoseError(
                 f"crop {sample} of {self.path} is damaged; run `elifpose data cache` again, or delete the file to"

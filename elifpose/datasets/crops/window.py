@@ -15,7 +15,7 @@ from elifpose.utils.image import ImageArray
 
 _SIDE = 2.0  # of the square, in heights of the padded box: room for what augmentation shifts, turns and enlarges
 _DENSITY = 1.0  # kept pixels per input pixel of the crop without augmentation, at most
-_LARGEST_ZOOM = 2.5  # input pixels per kept pixel, where the image itself has more
+_LARGEST_ZOOM = 3.0  # input pixels per kept pixel, where the image itself has more
 
 
 class Window(NamedTuple):
@@ -57,29 +57,49 @@ class Window(NamedTuple):
         """Whether a crop from this part is as good as from the whole image.
 
         It is not where the crop reaches beyond the part without reaching beyond the image, or shows a scaled-down
-        part at more than 2.5 times its size.
+        part at more than 3 times its size.
 
         Args:
             image_to_input: ``(2, 3)``, image pixels to input pixels.
             input_size: Width and height of the crop, pixels.
         """
-        (xx, xy, x), (yx, yy, y) = image_to_input.tolist()
-        determinant = xx * yy - xy * yx
+        (xx, xy, _), (yx, yy, _) = image_to_input.tolist()
         ratio = max(self.width / self.kept_width, self.height / self.kept_height)
-        if ratio > 1.0 and ratio * math.sqrt(abs(determinant)) > _LARGEST_ZOOM:
+        if ratio > 1.0 and ratio * math.sqrt(abs(xx * yy - xy * yx)) > _LARGEST_ZOOM:
             return False
         margin = 0.5 * (ratio - 1.0)  # from the outermost image pixel's centre to the outermost kept pixel's
-        right, bottom = (input_size[0] - 1) / determinant, (input_size[1] - 1) / determinant
-        left_of, top_of = (xy * y - yy * x) / determinant, (yx * x - xx * y) / determinant
-        return _inside(
-            left_of, yy * right, -xy * bottom, self.left, self.width, self.image_width, margin
-        ) and _inside(top_of, -yx * right, xx * bottom, self.top, self.height, self.image_height, margin)
+        left, top, right, bottom = seen_part(image_to_input, input_size)
+        return _inside(left, right, self.left, self.width, self.image_width, margin) and _inside(
+            top, bottom, self.top, self.height, self.image_height, margin
+        )
 
 
-def _inside(start: float, first: float, second: float, low: int, size: int, whole: int, margin: float) -> bool:
-    """Whether a parallelogram lies, along an axis, in a part of the image, or leaves it where the image ends."""
-    smallest = start + min(first, 0.0) + min(second, 0.0)
-    largest = start + max(first, 0.0) + max(second, 0.0)
+def seen_part(to_input: FloatArray, input_size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what a crop shows, about its outermost pixels' centres.
+
+    Args:
+        to_input: ``(2, 3)``, pixels of a picture to input pixels; the result is in the former.
+        input_size: Width and height of the crop, pixels.
+    """
+    (xx, xy, x), (yx, yy, y) = to_input.tolist()
+    determinant = xx * yy - xy * yx
+    right, bottom = (input_size[0] - 1) / determinant, (input_size[1] - 1) / determinant
+    across = (xy * y - yy * x) / determinant, yy * right, -xy * bottom
+    down = (yx * x - xx * y) / determinant, -yx * right, xx * bottom
+    return _least(*across), _least(*down), _most(*across), _most(*down)
+
+
+def _least(start: float, first: float, second: float) -> float:
+    """Where a parallelogram begins along an axis; builtins, for this runs for each sample."""
+    return start + min(first, 0.0) + min(second, 0.0)
+
+
+def _most(start: float, first: float, second: float) -> float:
+    return start + max(first, 0.0) + max(second, 0.0)
+
+
+def _inside(smallest: float, largest: float, low: int, size: int, whole: int, margin: float) -> bool:
+    """Whether what lies between two numbers lies in a part of the image, or leaves it where the image ends."""
     return (low == 0 or smallest >= low + margin) and (low + size == whole or largest <= low + size - 1 - margin)
 
 

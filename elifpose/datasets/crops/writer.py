@@ -9,21 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from elifpose.datasets.columns import write_columns
+from elifpose.datasets.crops.parted_jpeg import encode
 from elifpose.datasets.crops.shard import DIGEST_BYTES, LENGTH_BYTES, RECORD_HEADER, crop_files, shard_header
 from elifpose.datasets.crops.window import Window, find_windows
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.image import ImageArray
-
-_JPEG = (
-    *(cv2.IMWRITE_JPEG_QUALITY, 90),
-    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
-)
 
 
 class Written(NamedTuple):
@@ -139,7 +134,4 @@ def _encode_people(data_set: PoseDataset, windows: list[list[int]], first: int) 
 def _encode(image: ImageArray, window: Window) -> bytes:
     if image.shape[:2] != (window.image_height, window.image_width):
         return b""
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(window.cut(image), cv2.COLOR_RGB2BGR), _JPEG)
-    if not done:
-        raise OSError(0, "a crop could not be encoded")
-    return encoded.tobytes()
+    return encode(window.cut(image))

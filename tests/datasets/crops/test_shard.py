@@ -41,7 +41,8 @@ def test_crops_are_jpegs_of_the_parts_one_after_the_other(written: PoseDataset, 
     for sample in range(len(written)):
         length = int.from_bytes(content[position : position + 4], "little")
         (tmp_path / "one.jpg").write_bytes(content[position + 12 : position + 12 + length])
-        np.testing.assert_array_equal(crops.read(sample), read_image(tmp_path / "one.jpg"))
+        kept = crops.read(sample)
+        np.testing.assert_array_equal(kept[..., :3], read_image(tmp_path / "one.jpg")[:, : kept.shape[1]])
         position += 12 + length
     assert position == len(content)
     assert len(crops) == len(written) == 16
@@ -113,13 +114,13 @@ def test_a_sample_from_a_crop_is_that_from_the_image(
     write_crops(whole, tmp_path, 1, lambda _: None)
     kept.use_crops(tmp_path)
     decoded: list[int] = []
-    read = kept.read_image
+    read = kept._decode
 
     def note(image: int) -> npt.NDArray[np.uint8]:
         decoded.append(image)
         return read(image)
 
-    monkeypatch.setattr(kept, "read_image", note)
+    monkeypatch.setattr(kept, "_decode", note)
     keys = [SampleKey(epoch, 1, sample) for epoch in range(8) for sample in range(len(whole))]
     expected, found = whole.__getitems__(keys), kept.__getitems__(keys)
     difference = []

@@ -72,7 +72,7 @@ def serves_by_corners(window: Window, to_input: FloatArray) -> bool:
     inside = all((starts[axis] or low[axis] >= 0) and (ends[axis] or high[axis] <= last[axis]) for axis in (0, 1))
     zoom = float(np.sqrt(abs(np.linalg.det(window.kept_to_input(to_input)[:, :2]))))
     scaled = window.kept_width < window.width
-    return inside and (not scaled or zoom <= 2.5)
+    return inside and (not scaled or zoom <= 3.0)
 
 
 @pytest.mark.parametrize(
