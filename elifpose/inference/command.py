@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from elifpose import __version__
 from elifpose.biomechanics import MODELS
-from elifpose.inference.analysis import Analysis, Settings, analyse
+from elifpose.inference.analysis import Settings, analyse
 from elifpose.inference.detector import BoxesFile, Detector, PersonDetector, WholeFrame
 from elifpose.inference.frames import FrameSource, is_camera, open_source
 from elifpose.inference.keypoint_files import read_keypoints
@@ -22,6 +22,7 @@ from elifpose.inference.results import People, look_again, write_reports, write_
 from elifpose.utils.errors import ElifPoseError
 
 _SIDES = {"both": ("left", "right"), "left": ("left",), "right": ("right",)}
+_DETECT_EVERY = 3  # a tenth of a second at 30 frames per second: who comes in is seen so much later
 _EPILOG = """\
 elifpose analyze walk.mp4 --model pose.onnx --detector rtmdet.onnx --body_height 1.75 --out results
 elifpose analyze --keypoints walk_px.trc --body_height 1.75 --out results       keypoints of another system
@@ -48,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
         recording, tracks = read_keypoints(arguments.keypoints, arguments.fps)
     else:
         recording, tracks = _follow(arguments)
-    people = People(recording, tracks, _analyse(recording, tracks, _settings(arguments), console))
+    people = _analyse(recording, tracks, _settings(arguments), console)
     _write(arguments, people, recorded, console)
     return 0
 
@@ -68,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="FILE", help="a checkpoint or an exported .onnx of 26 keypoints")
     add("--detector", metavar="FILE", help="person detector, .onnx of RTMDet or YOLOX; without, one fills the frame")
     add("--boxes", metavar="FILE", help="COCO-style JSON of person boxes instead of a detector")
-    add("--detect_every", type=int, default=1, help="frames from one detection to the next (default: %(default)s)")
+    add(
+        "--detect_every",
+        type=int,
+        metavar="N",
+        help=f"frames from one use of the detector to the next (default: {_DETECT_EVERY})",
+    )
     add("--fps", type=float, help="frames per second, where the file does not say")
     add("--body_height", type=float, metavar="M", help="metres; without it nothing is in metres")
     add("--side", choices=list(_SIDES), default="both", help="which leg (default: %(default)s)")
@@ -103,34 +109,40 @@ def _follow(arguments: argparse.Namespace) -> tuple[Recording, list[Track]]:
     if arguments.model is None:
         raise ElifPoseError("analyze needs a network: give --model FILE, or keypoints by --keypoints FILE")
     source: FrameSource = open_source(arguments.source, arguments.fps)
-    detector: PersonDetector = WholeFrame()
-    if arguments.boxes is not None:
-        detector = BoxesFile(arguments.boxes)
-    elif arguments.detector is not None:
-        detector = Detector(arguments.detector)
-    settings = TrackingSettings(detect_every=arguments.detect_every)
+    detector, every = _detector(arguments)
+    settings = TrackingSettings(detect_every=every if arguments.detect_every is None else arguments.detect_every)
     live = LiveAngles(arguments.min_score) if arguments.live else None
     with _bar("keypoints", source.frames, live) as advance:
         return track_people(source, detector, PoseRunner(arguments.model), settings, advance, live)
 
 
-def _analyse(recording: Recording, tracks: Sequence[Track], settings: Settings, console: Console) -> list[Analysis]:
-    """Everyone who can be analysed; whoever cannot is told of."""
+def _detector(arguments: argparse.Namespace) -> tuple[PersonDetector, int]:
+    """What says where people are, and every how many frames it is asked; what costs nothing is asked each time."""
+    if arguments.boxes is not None:
+        return BoxesFile(arguments.boxes), 1
+    if arguments.detector is not None:
+        return Detector(arguments.detector), _DETECT_EVERY
+    return WholeFrame(), 1
+
+
+def _analyse(recording: Recording, tracks: Sequence[Track], settings: Settings, console: Console) -> People:
+    """Everyone who can be analysed; whoever cannot is told of, here and in what is written."""
     analyses, refusals = [], []
     for track in tracks:
         try:
             analyses.append(analyse(recording, track, settings))
         except ElifPoseError as error:
-            refusals.append(f"person {track.person}: {error}")
+            refusals.append(f"person {track.person} is not analysed: {error}")
     if not analyses:
         raise ElifPoseError("; ".join(refusals) or f"{recording.source}: nobody is seen")
+    recording = recording._replace(warnings=(*recording.warnings, *refusals))
     several = len(tracks) > 1
     found = [
         f"person {of.track.person}: {warning}" if several else warning for of in analyses for warning in of.warnings
     ]
-    for told in (*recording.warnings, *refusals, *found):
+    for told in (*recording.warnings, *found):
         console.print(f"Note: {told}", soft_wrap=True, markup=False)
-    return analyses
+    return People(recording, tracks, [of._replace(recording=recording) for of in analyses])
 
 
 def _write(arguments: argparse.Namespace, people: People, recorded: bool, console: Console) -> None:

@@ -16,7 +16,7 @@ from elifpose.biomechanics import muscle_model, segment_lengths
 from elifpose.biomechanics.points import SIDES
 from elifpose.inference import report_words as words
 from elifpose.inference.analysis import Analysis
-from elifpose.inference.plots import JOINTS, Plot, muscle_title, plots
+from elifpose.inference.plots import JOINTS, Plot, muscle_title
 from elifpose.inference.recording import FloatArray
 from elifpose.inference.summary import asymmetry_percent, extent
 from elifpose.inference.text_files import ANGLES_CITATION, NOTE
@@ -44,6 +44,7 @@ class Thumbnail(NamedTuple):
 def write_report(
     path: Path,
     analysis: Analysis,
+    figures: Sequence[Plot],
     created: date,
     thumbnails: Sequence[Thumbnail] = (),
     versions: Mapping[str, str] | None = None,
@@ -53,7 +54,7 @@ def write_report(
     Raises:
         ElifPoseError: If it cannot be written.
     """
-    page = report_page(analysis, created, thumbnails, versions or {})
+    page = report_page(analysis, figures, created, thumbnails, versions or {})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
@@ -64,12 +65,17 @@ def write_report(
 
 
 def report_page(
-    analysis: Analysis, created: date, thumbnails: Sequence[Thumbnail], versions: Mapping[str, str]
+    analysis: Analysis,
+    figures: Sequence[Plot],
+    created: date,
+    thumbnails: Sequence[Thumbnail],
+    versions: Mapping[str, str],
 ) -> str:
     """HTML that needs nothing beside it: styles and pictures are inside, and there are no scripts.
 
     Args:
         analysis: The person.
+        figures: The person's plots.
         created: Date of the report.
         thumbnails: Flagged frames, if they are to be shown.
         versions: Of what was used, by name: the program, the network.
@@ -79,7 +85,7 @@ def report_page(
     sections = (
         _warnings([*recording.warnings, *analysis.warnings]),
         _section("In short", _list(words.summary(analysis))),
-        *(_section(plot.title, _figure(plot)) for plot in plots(analysis)),
+        *(_section(plot.title, _figure(plot)) for plot in figures),
         _section("Smallest, largest, range and asymmetry", _ranges(analysis)),
         _section("Segment lengths", _segments(analysis)),
         _section("Missing and doubtful frames", _missing(analysis) + _thumbnails(analysis, thumbnails)),

@@ -37,7 +37,7 @@ class People(NamedTuple):
 
 
 def write_tables(out: Path, people: People, pose_model: str | None) -> None:
-    """Keypoints, angles, lengths and the summary of everyone; the OpenSim files and figures of each person."""
+    """Keypoints, angles, lengths and the summary of everyone; the OpenSim files of each person."""
     recording, tracks, analyses = people
     write_keypoints(out / "keypoints.json", recording, tracks)
     write_keypoints_table(out / "keypoints.csv", tracks)
@@ -52,8 +52,6 @@ def write_tables(out: Path, people: People, pose_model: str | None) -> None:
         if scale is not None:
             write_trc(folder / "markers_m.trc", analysis.track, fps, scale)
             write_lengths_sto(folder / "mtu_lengths.sto", analysis)
-        for plot in plots(analysis):
-            save_figure(plot.figure, folder / f"{plot.name}.png")
 
 
 def write_reports(
@@ -63,11 +61,14 @@ def write_reports(
     thumbnails: Mapping[int, Sequence[Thumbnail]],
     versions: Mapping[str, str],
 ) -> list[Path]:
-    """``report.html`` of each person; where they lie."""
+    """The figures and ``report.html`` of each person; where the reports lie."""
     paths = []
     for analysis in people.analyses:
-        paths.append(_folder(out, people, analysis) / "report.html")
-        write_report(paths[-1], analysis, created, thumbnails.get(analysis.track.person, ()), versions)
+        folder, figures = _folder(out, people, analysis), plots(analysis)
+        for plot in figures:
+            save_figure(plot.figure, folder / f"{plot.name}.png")
+        paths.append(folder / "report.html")
+        write_report(paths[-1], analysis, figures, created, thumbnails.get(analysis.track.person, ()), versions)
     return paths
 
 

@@ -12,10 +12,13 @@ import pytest
 from elifpose.biomechanics.points import FloatArray
 from elifpose.cli import main
 from elifpose.export.contract import Contract, metadata
+from elifpose.inference import command
 from elifpose.inference.keypoint_files import read_keypoints, write_keypoints
+from elifpose.inference.pose import TrackingSettings
 from elifpose.inference.recording import Recording, Track
 from elifpose.structures import Skeleton
 from elifpose.structures.skeletons import COCO17, HALPE26
+from elifpose.utils.errors import ElifPoseError
 
 Analyse = Callable[..., str]
 
@@ -188,7 +191,12 @@ def test_several_people_have_a_folder_each_and_one_refused_does_not_harm(
     people = [Track(number, points, track.times_s, track.boxes) for number, points in enumerate((unsure, beside))]
     write_keypoints(tmp_path / "three.json", recording, [*people, track._replace(person=2)])
     said = analyse("--keypoints", tmp_path / "three.json", "--out", tmp_path / "out", "--muscles", "soleus")
-    assert "Note: person 0: no frame shows hip and knee" in said
+    refusal = "person 0 is not analysed: no frame shows hip and knee"
+    assert f"Note: {refusal}" in said
+    assert any(
+        refusal in told for told in json.loads((tmp_path / "out/summary.json").read_text())["recording"]["warnings"]
+    )
+    assert refusal[1:] in (tmp_path / "out/person_1/report.html").read_text()
     assert "Note: person 2: the left leg is away from the camera" in said
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {"person_1", "person_2"}
     np.testing.assert_allclose(
@@ -198,7 +206,7 @@ def test_several_people_have_a_folder_each_and_one_refused_does_not_harm(
     assert all(str(report) in said and report.is_file() for report in reports)
     write_keypoints(tmp_path / "one.json", recording, people[:1])
     said = analyse("--keypoints", tmp_path / "one.json", "--out", tmp_path / "none", status=1)
-    assert "person 0: no frame shows hip and knee" in said
+    assert refusal in said
     assert not (tmp_path / "none").exists()
 
 
@@ -216,6 +224,23 @@ def test_a_video_goes_all_the_way(
     overlay = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
     assert int(overlay.get(cv2.CAP_PROP_FRAME_COUNT)) == 16
     overlay.release()
+
+
+def test_a_detector_is_asked_in_every_third_frame_and_boxes_in_each(
+    network: Path, video: Path, tmp_path: Path, analyse: Analyse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def note(_: object, __: object, ___: object, settings: TrackingSettings, *____: object) -> None:
+        asked.append(settings.detect_every)
+        raise ElifPoseError("enough")
+
+    monkeypatch.setattr(command, "track_people", note)
+    monkeypatch.setattr(command, "Detector", lambda path: path)
+    monkeypatch.setattr(command, "BoxesFile", lambda path: path)
+    for words in (("--detector", "a.onnx"), ("--detector", "a.onnx", "--detect_every", 8), ("--boxes", "a.json"), ()):
+        analyse(video, "--model", network, "--out", tmp_path, *words, status=1)
+    assert asked == [3, 8, 1, 1]
 
 
 def test_two_frames_are_a_recording(network: Path, tmp_path: Path, analyse: Analyse) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 
 from elifpose.biomechanics.muscles import HAWKINS_HULL
 from elifpose.inference.analysis import Analysis, Settings
+from elifpose.inference.plots import plots
 from elifpose.inference.report import Thumbnail, report_page, write_report
 from elifpose.utils.drawing import ImageArray
 from elifpose.utils.errors import ElifPoseError
@@ -62,10 +63,16 @@ def _picture(address: str) -> ImageArray:
     return decode_image(base64.b64decode(address.split(",")[1]), address[:20])
 
 
+def _page(
+    analysis: Analysis, thumbnails: Sequence[Thumbnail] = (), versions: Mapping[str, str] | None = None
+) -> _Page:
+    return _Page(report_page(analysis, plots(analysis), _DAY, thumbnails, versions or {}))
+
+
 @pytest.fixture(scope="module")
 def walk_page(analysed: Analysed) -> _Page:
     """The report of the walk, with what should not be trusted in its name."""
-    return _Page(report_page(analysed(Settings(body_height_m=1.75), source=_EVIL), _DAY, (), {"network": "<b>"}))
+    return _page(analysed(Settings(body_height_m=1.75), source=_EVIL), (), {"network": "<b>"})
 
 
 def test_it_needs_nothing_from_outside(walk_page: _Page) -> None:
@@ -111,7 +118,7 @@ def test_reasons_are_counted(walk_page: _Page) -> None:
 
 
 def test_without_a_body_height_there_are_no_centimetres(walk_page: _Page, analysed: Analysed) -> None:
-    plain = _Page(report_page(analysed(Settings(sides=("right",), muscles=("soleus",))), _DAY, (), {}))
+    plain = _page(analysed(Settings(sides=("right",), muscles=("soleus",))))
     assert ["segment", "pixels", "cm", "varies by"] in walk_page.rows
     assert ["segment", "pixels", "varies by"] in plain.rows
     assert not any("asymmetry" in row for row in plain.rows)
@@ -121,7 +128,7 @@ def test_thumbnails_are_shown_only_if_given(walk_page: _Page, analysed: Analysed
     assert "jpeg" not in " ".join(address[:20] for address in walk_page.addresses)
     image = np.zeros((90, 160, 3), np.uint8)
     image[..., 0] = 250  # red
-    page = _Page(report_page(analysed(_SOLEUS, frames=20), _DAY, [Thumbnail(12, "<foot>", image)], {}))
+    page = _page(analysed(_SOLEUS, frames=20), [Thumbnail(12, "<foot>", image)])
     (address,) = [address for address in page.addresses if "jpeg" in address[:20]]
     shown = _picture(address)
     assert shown[..., 0].min() > 240
@@ -133,7 +140,7 @@ def test_what_is_never_known_is_a_dash(analysed: Analysed) -> None:
     analysis = analysed(_SOLEUS, frames=20)
     left = analysis.sides["left"]
     hidden = left._replace(angles=left.angles._replace(ankle=np.full(20, np.nan)))
-    page = _Page(report_page(analysis._replace(sides=analysis.sides | {"left": hidden}), _DAY, (), {}))
+    page = _page(analysis._replace(sides=analysis.sides | {"left": hidden}))
     (row,) = [row for row in page.rows if row[:1] == ["ankle dorsiflexion, °"]]
     assert row[1:4] == ["–"] * 3
     assert row[-1] == "–"
@@ -143,7 +150,7 @@ def test_what_is_never_known_is_a_dash(analysed: Analysed) -> None:
 
 def test_it_is_written_in_utf8(analysed: Analysed, tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.html"
-    write_report(path, analysed(_SOLEUS, frames=20), _DAY)
+    write_report(path, analysed(_SOLEUS, frames=20), (), _DAY)
     assert "°" in path.read_text(encoding="utf-8")
     with pytest.raises(ElifPoseError, match="cannot be written"):
-        write_report(path / "below", analysed(_SOLEUS, frames=20), _DAY)
+        write_report(path / "below", analysed(_SOLEUS, frames=20), (), _DAY)
