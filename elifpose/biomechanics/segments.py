@@ -131,7 +131,7 @@ def pixels_per_metre(keypoints: FloatArray, body_height_m: float) -> float:
         body_height_m: Metres, without shoes.
 
     Returns:
-        Image pixels per metre: `body_height_pixels` over ``body_height_m``.
+        Image pixels per metre, `body_height_pixels` over ``body_height_m``.
 
     Raises:
         ElifPoseError: If the height is not one of a person in metres, or cannot be measured in the picture.

@@ -121,7 +121,7 @@ def compare(
 
 
 def check(difference: Difference, bound: Bound) -> None:
-    """Raise :class:`ElifPoseError`, with the figures, if a file is further from its network than it may be."""
+    """Raise `ElifPoseError`, with the figures, if a file is further from its network than it may be."""
     measured = (
         ("mean distance of keypoints", difference.mean_px, bound.mean_px, " px"),
         ("largest distance of keypoints", difference.max_px, bound.max_px, " px"),

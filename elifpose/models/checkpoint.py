@@ -73,7 +73,7 @@ def load_checkpoint(network: PoseEstimator, path: str | Path, scope: Scope = "al
 
     Args:
         network: The network; its weights keep their dtype and device.
-        path: See :func:`read_state_dict`.
+        path: See :func:`~elifpose.models.checkpoint_files.read_state_dict`.
         scope: ``all`` takes every weight and ``backbone`` those of the backbone alone; both want names and shapes to
             be equal. ``matching`` takes what fits by name and shape, so that a network of other keypoints can start
             from it.

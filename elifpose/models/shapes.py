@@ -24,7 +24,7 @@ def network_of_shapes(shapes: Shapes) -> PoseEstimator:
     every name and shape is then met is left to whoever fills the network.
 
     Args:
-        shapes: Names as they are inside :class:`PoseEstimator`.
+        shapes: Names as they are inside `PoseEstimator`.
 
     Raises:
         ElifPoseError: They are of no such network, or of one with a neck.

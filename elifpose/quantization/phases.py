@@ -87,7 +87,7 @@ def quantizers(network: nn.Module) -> Iterator[tuple[str, MovingRange]]:
 
 
 def check_ranges(network: nn.Module) -> None:
-    """Raise :class:`ElifPoseError` where an activation has no range that can be used."""
+    """Raise `ElifPoseError` where an activation has no range that can be used."""
     for name, quantizer in quantizers(network):
         if not quantizer.batches:
             raise ElifPoseError(f"quantization: {name} has seen no data; calibrate the network with a batch or more")

@@ -60,3 +60,18 @@ def test_limits_name_what_is_rarely_known(walk_keypoints: FloatArray) -> None:
     assert any("cannot be told" in sentence for sentence in found)
     assert any("left leg is away from the camera" in sentence for sentence in found)
     assert any("right leg is away" in sentence for sentence in limits(walk_keypoints, angles, 0.0, -1, never))
+
+
+@pytest.mark.parametrize(("missing", "told"), [(18, False), (19, True)])
+def test_more_than_a_tenth_of_the_frames_is_worth_a_sentence(
+    walk_keypoints: FloatArray, missing: int, told: bool
+) -> None:
+    assert len(walk_keypoints) == 180
+    knee = np.where(np.arange(180) < missing, np.nan, 0.0)
+    whole, never = np.zeros(180), np.zeros(180, dtype=np.bool_)
+    found = limits(walk_keypoints, {"right": JointAngles(whole, knee, whole)}, 0.0, 1, never)
+    assert any("right knee's angle is known in" in sentence for sentence in found) == told
+    turned = walk_keypoints.copy()
+    turned[:missing, :, 0] *= -1
+    found = limits(turned, {"right": JointAngles(whole, whole, whole)}, 0.0, 1, never)
+    assert any("feet point the other way" in sentence for sentence in found) == told

@@ -70,6 +70,21 @@ def test_arms_reach_up_and_hang_down(poses: list[Pose]) -> None:
     assert raised.min() < -0.30
 
 
+def test_most_idle_arms_hang() -> None:
+    standing = [
+        pose for pose in (draw_pose(np.random.default_rng(seed)) for seed in range(2000)) if pose.activity == "stand"
+    ]
+    hanging = [
+        all(
+            (pose.rotations[SEGMENTS.index(f"{side}_{part}")] @ (0, -1, 0))[1] < -0.8
+            for part in ("upper_arm", "forearm")
+        )
+        for pose in standing
+        for side in ("left", "right")
+    ]
+    assert 0.33 < np.mean(hanging) < 0.46  # drawn with 0.38; a few of the other arms look alike
+
+
 def test_sides_are_used_alike(poses: list[Pose]) -> None:
     landmarks = np.stack([posed(pose) for pose in poses])
     forward = landmarks[:, LANDMARKS["left_wrist"], 2] - landmarks[:, LANDMARKS["right_wrist"], 2]
