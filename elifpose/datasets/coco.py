@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from elifpose.datasets.annotations import Annotations, load_annotations
+from elifpose.datasets.annotations import Annotations
 from elifpose.datasets.checks import clip_boxes
 from elifpose.datasets.records import (
     FloatArray,
@@ -49,24 +49,10 @@ def _fields(skeleton: Skeleton) -> tuple[_Field, ...]:
     return (_Field("keypoints", (skeleton.num_keypoints,)),)
 
 
-def load_coco(path: str | Path, skeleton: Skeleton) -> Annotations:
-    """Read a COCO-style annotation file, by way of the cache.
-
-    A file without ``annotations``, as a test set's ``image_info`` is, lists images in which nobody is annotated.
-
-    Args:
-        path: The JSON file.
-        skeleton: What it is annotated with.
-
-    Raises:
-        ElifPoseError: If the file is missing, not JSON or not COCO-style, if an image lacks its size, or if a person
-            has another number of keypoints than the skeleton.
-    """
-    return load_annotations(path, skeleton, parse_coco)
-
-
 def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
     """Pack the content of a COCO-style file.
+
+    A file without ``annotations``, as a test set's ``image_info`` is, lists images in which nobody is annotated.
 
     Args:
         content: The JSON text.
@@ -74,7 +60,8 @@ def parse_coco(content: bytes, source: Path, skeleton: Skeleton) -> Annotations:
         skeleton: What it is annotated with.
 
     Raises:
-        ElifPoseError: As `load_coco`.
+        ElifPoseError: If the file is not JSON or not COCO-style, if an image lacks its size, or if a person has
+            another number of keypoints than the skeleton.
     """
     return pack_coco(read_json(content, source), source, skeleton)
 
@@ -88,7 +75,7 @@ def pack_coco(document: Any, source: Path, skeleton: Skeleton) -> Annotations:
         skeleton: What it is annotated with.
 
     Raises:
-        ElifPoseError: As `load_coco`.
+        ElifPoseError: As `parse_coco`.
     """
     content_of = document if isinstance(document, dict) else {}
     images, annotated = content_of.get("images"), content_of.get("annotations", [])

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--outputs", choices=get_args(Outputs), help="logits, or keypoints and scores; of ONNX simcc by default")
     add("--preset", choices=["rtmlib"], help="a file that rtmlib, Sports2D and Pose2Sim take as it is")
     add("--skeleton", metavar="NAME", help="name or YAML file of the keypoints, where the checkpoint does not say")
-    add("--no-check", dest="check", action="store_false", help="do not run the file")
+    add("--no_check", dest="check", action="store_false", help="do not run the file")
     add("--people", type=int, default=64, help="people to check with (default: %(default)s)")
     add(
         "--bound",
@@ -125,7 +125,7 @@ def _request(arguments: argparse.Namespace, source: Source) -> Request:
     if written_as == "safetensors":
         _refuse_for_weights(arguments)
     if arguments.people < 1:
-        raise ElifPoseError(f"--people must be at least 1, not {arguments.people}; --no-check checks with nobody")
+        raise ElifPoseError(f"--people must be at least 1, not {arguments.people}; --no_check checks with nobody")
     size, split_ratio = source.codec.input_size, source.codec.split_ratio
     quantized = is_prepared(source.network) or arguments.int8 is not None
     precision: Precision = arguments.precision or ("int8" if quantized else "float32")

@@ -57,9 +57,10 @@ def about(source: Source, precision: Precision) -> dict[str, Any]:
         precision: In which it is written.
 
     Returns:
-        ``skeleton`` (what :meth:`~elifpose.structures.Skeleton.from_arguments` takes), ``codec``, ``calibration`` (None where scores are
-        raw), ``mean`` and ``std`` (of red, green and blue, with which the network was trained), ``precision``,
-        ``checkpoint`` (name and SHA-256), ``facts`` (what the checkpoint says of its fit) and ``versions``.
+        ``skeleton`` (what :meth:`~elifpose.structures.Skeleton.from_arguments` takes), ``codec``, ``calibration``
+        (None where scores are raw), ``mean`` and ``std`` (of red, green and blue, with which the network was
+        trained), ``precision``, ``checkpoint`` (name and SHA-256), ``facts`` (what the checkpoint says of its fit)
+        and ``versions``.
     """
     calibration, network = source.calibration, source.network.arguments()
     return {

@@ -39,7 +39,7 @@ def _padded(given: Arguments, value: float) -> Tensor:
     if given["pad_type"] != "custom":
         raise ElifPoseError(
             f"the package pads a map by {given['pad_type']!r}, which is not interpreted here; export it again,"
-            " or with --no-check"
+            " or with --no_check"
         )
     top, bottom, left, right = _ints(given["pad"])
     return F.pad(given["x"], (left, right, top, bottom), value=value)

@@ -154,5 +154,5 @@ def _check_operations(main: Any, constants: Mapping[str, Any], path: Path) -> No
     if unknown:
         raise ElifPoseError(
             f"{path} cannot be checked: its operations {', '.join(unknown)} are not interpreted by ElifPose; export "
-            "it with --no-check and compare it on a device"
+            "it with --no_check and compare it on a device"
         )

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elifpose.datasets.coco import load_coco, parse_coco
+from elifpose.datasets.annotations import load_annotations
+from elifpose.datasets.coco import parse_coco
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.transforms import GeometricTransform
@@ -142,7 +143,7 @@ def test_instances_equal_the_reference(shared: Path, source: str, target: str, e
 def test_a_set_without_anything_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"images": [], "annotations": []}')
     for _ in range(2):
-        annotations = load_coco(tmp_path / "a.json", COCO17)
+        annotations = load_annotations(tmp_path / "a.json", COCO17, parse_coco)
         assert annotations.keypoints.shape == (0, 17, 2)
         assert annotations.file_names() == []
 
@@ -157,5 +158,5 @@ def test_a_test_sets_file_lists_images_alone() -> None:
 
 def test_load_goes_by_way_of_the_cache(tmp_path: Path, cache_folder: Path, person: Person) -> None:
     (tmp_path / "a.json").write_bytes(document(person(1, 9)))
-    assert load_coco(tmp_path / "a.json", COCO17).cache is not None
+    assert load_annotations(tmp_path / "a.json", COCO17, parse_coco).cache is not None
     assert len(list(cache_folder.iterdir())) == 1

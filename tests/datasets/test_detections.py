@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elifpose.datasets.coco import load_coco, parse_coco
+from elifpose.datasets.annotations import load_annotations
+from elifpose.datasets.coco import parse_coco
 from elifpose.datasets.detections import load_detections
 from elifpose.structures.skeletons import COCO17
 from elifpose.utils.errors import ElifPoseError
@@ -57,7 +58,7 @@ def test_broken_files_are_named(tmp_path: Path, content: str, message: str) -> N
 def test_equal_to_the_reference(shared: Path) -> None:
     coco = shared / "samples" / "body8" / "coco"
     wanted = json.loads((shared / "reference" / "datasets.json").read_text())["coco_det"]
-    annotations = load_coco(coco / "test_coco.json", COCO17)
+    annotations = load_annotations(coco / "test_coco.json", COCO17, parse_coco)
     found = load_detections(coco / Path(wanted["bbox_file"]).name, annotations)
     assert len(found.boxes) == wanted["n"]
     assert np.count_nonzero(found.scores >= 0.3) == wanted["n_thr0.3"]

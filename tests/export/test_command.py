@@ -95,7 +95,7 @@ def test_the_golden_vector_is_what_the_file_answers(checkpoint: Path, tmp_path: 
 
 def test_half_precision_and_no_check(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "pose.onnx"
-    assert export(checkpoint, out, "--precision", "float16", "--no-check") == 0
+    assert export(checkpoint, out, "--precision", "float16", "--no_check") == 0
     assert OnnxRunner(out).about["precision"] == "float16"
     assert capsys.readouterr().out == f"Written: {out}\n"
     assert list(tmp_path.iterdir()) == [out]
@@ -103,7 +103,7 @@ def test_half_precision_and_no_check(checkpoint: Path, tmp_path: Path, capsys: p
 
 def test_the_preset_says_what_to_paste(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "pose.onnx"
-    assert export(checkpoint, out, "--preset", "rtmlib", "--no-check") == 0
+    assert export(checkpoint, out, "--preset", "rtmlib", "--no_check") == 0
     contract = OnnxRunner(out).contract
     assert (contract.channels, contract.normalised, contract.outputs) == ("BGR", True, "simcc")
     (mode,) = re.findall(r'mode = "(.*)"', capsys.readouterr().out)
@@ -133,7 +133,7 @@ def test_training_people_make_a_float_checkpoint_int8(
     checkpoint: Path, rendered: Path, options: Callable[[Path, Path], list[str]], tmp_path: Path
 ) -> None:
     out = tmp_path / "pose.onnx"
-    words = ("--int8", "calibrate", "--no-check", *options(rendered, tmp_path))
+    words = ("--int8", "calibrate", "--no_check", *options(rendered, tmp_path))
     assert export(checkpoint, out, *words) == 0
     assert operations(out)["QLinearConv"] > 15
 

@@ -34,7 +34,7 @@ pytest.importorskip("onnxruntime", reason="needs elifpose[export]")
 def test_rtmlib_finds_the_keypoints_that_elifpose_finds(fitted: Path, rendered: Path, tmp_path: Path) -> None:
     checkpoint, out = next(fitted.rglob("last.ckpt")), tmp_path / "pose.onnx"
     assert (
-        main(["export", "--ckpt_path", str(checkpoint), "--out", str(out), "--preset", "rtmlib", "--no-check"]) == 0
+        main(["export", "--ckpt_path", str(checkpoint), "--out", str(out), "--preset", "rtmlib", "--no_check"]) == 0
     )
     source = load_source(checkpoint)
     size = source.codec.input_size

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from elifpose.datasets.annotations import Annotations
-from elifpose.datasets.coco import load_coco
+from elifpose.datasets.annotations import Annotations, load_annotations
+from elifpose.datasets.coco import parse_coco
 from elifpose.evaluation.people import TruePeople
 from elifpose.evaluation.predictions import Predictions
 from elifpose.evaluation.set_evaluator import SetEvaluation
@@ -94,7 +94,7 @@ def judge(tmp_path: Path) -> Judge:
         path.write_text(json.dumps(ground_truth))
         truth = TruePeople.from_coco(ground_truth, 17)
         evaluation = SetEvaluation(SKELETON, settings, truth, Predictions(**columns), from_detector)
-        return Judged(evaluation, ground_truth, load_coco(path, SKELETON))
+        return Judged(evaluation, ground_truth, load_annotations(path, SKELETON, parse_coco))
 
     return of
 

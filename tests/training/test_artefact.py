@@ -29,7 +29,7 @@ def checkpoint(fitted: Path) -> Path:
 @pytest.fixture(scope="module")
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("exported") / "pose.onnx"
-    assert main(["export", "--ckpt_path", str(checkpoint), "--out", str(out), "--no-check"]) == 0
+    assert main(["export", "--ckpt_path", str(checkpoint), "--out", str(out), "--no_check"]) == 0
     return out
 
 

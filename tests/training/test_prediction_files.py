@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from elifpose.codecs.calibration import ScoreCalibration
-from elifpose.datasets.coco import load_coco
+from elifpose.datasets.annotations import load_annotations
+from elifpose.datasets.coco import parse_coco
 from elifpose.evaluation.settings import Evaluation
 from elifpose.training.facts import RunFacts
 from elifpose.training.prediction_files import PREDICTION_COLUMNS, predictions_csv, predictions_json
@@ -39,7 +40,7 @@ def test_predictions_are_a_coco_data_set(judge: Callable[..., Any], facts: RunFa
     (category,) = document["categories"]
     assert category["keypoints"] == list(evaluation.skeleton.keypoints)
     assert [16, 14] in category["skeleton"] or [14, 16] in category["skeleton"], "counted from 1: ankle and knee"
-    read = load_coco(path, evaluation.skeleton)
+    read = load_annotations(path, evaluation.skeleton, parse_coco)
     assert read.keypoints == pytest.approx(evaluation.predictions.keypoints, abs=0.0005)
     assert (read.visibility == 2).all()
     assert (read.areas > 0).all()
@@ -101,6 +102,6 @@ def test_of_two_images_with_one_id_the_first_is_named(
     again = {**ground_truth["images"][0], "file_name": "again.jpg"}
     path = tmp_path / "repeated.json"
     path.write_text(json.dumps({**ground_truth, "images": [*ground_truth["images"], again]}))
-    text = predictions_csv(facts, evaluation, load_coco(path, evaluation.skeleton), None)
+    text = predictions_csv(facts, evaluation, load_annotations(path, evaluation.skeleton, parse_coco), None)
     assert "im#0.jpg" in text
     assert "again.jpg" not in text

@@ -34,11 +34,6 @@ class People(NamedTuple):
     sizes: npt.NDArray[np.int32]
     """``(A, 2)``, width and height of each annotation's image as the file says; -1 where it lists no such image."""
 
-    @property
-    def shown_images(self) -> npt.NDArray[np.int64]:
-        """Positions of the images that people are cropped from."""
-        return np.unique(self.annotations.image_indices[self.persons & ~self.lost]).astype(np.int64)
-
 
 def look_at_people(annotations: Annotations, skeleton: Skeleton, network: Skeleton) -> tuple[People, list[Check]]:
     """Check every annotation of a set.
