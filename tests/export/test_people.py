@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from elifpose.cli import build
-from elifpose.export.people import people_of, rendered_people
+from elifpose.export.people import _shares, people_of, rendered_people
 from elifpose.utils.errors import ElifPoseError
 
 Options = Callable[[Path, Path], list[str]]
@@ -34,3 +34,9 @@ def test_people_of_a_configuration_are_spread_over_its_sets(options: Options, re
     assert torch.equal(crops(training=True, count=3), crops(training=True, count=3))
     with pytest.raises(ElifPoseError, match="at least 1, not 0"):
         crops(training=False, count=0)
+
+
+def test_sets_have_shares_by_size_and_one_person_at_least() -> None:
+    assert _shares([900, 100], 50) == [45, 5]
+    assert _shares([1000, 10], 50) == [50, 1]
+    assert _shares([3, 4], 100) == [3, 4]

@@ -142,5 +142,5 @@ def test_what_many_do_is_the_custom_of_the_set(number: int, severity: Severity) 
 
 
 def test_an_empty_set_is_no_error() -> None:
-    people, checks = look()
+    _, checks = look()
     assert checks == {}
