@@ -171,29 +171,6 @@ def test_half_body_region_is_the_recipe_s(distributions: dict[str, Any]) -> None
     np.testing.assert_allclose(region.scale, stored["scale"], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("upper", "lower", "same_place"),
-    [(1, 2, False), (13, 0, True)],
-    ids=["too few on both halves", "all at one place"],
-)
-def test_half_body_needs_enough_keypoints_apart(upper: int, lower: int, same_place: bool) -> None:
-    labelled = np.zeros(26, dtype=bool)
-    labelled[list(HALPE26.upper_body_indices[:upper] + HALPE26.lower_body_indices[:lower])] = True
-    keypoints = np.random.default_rng(1).uniform(60.0, 240.0, (26, 2)) * (0.001 if same_place else 1.0)
-    assert half_body_region(keypoints, labelled, HALPE26, upper=True, padding=1.5) is None
-
-
-@pytest.mark.parametrize(("wanted", "upper", "lower", "taken"), [(True, 2, 2, "upper"), (False, 1, 3, "lower")])
-def test_half_body_is_content_with_two_above_or_three_below(wanted: bool, upper: int, lower: int, taken: str) -> None:
-    chosen = {"upper": HALPE26.upper_body_indices[:upper], "lower": HALPE26.lower_body_indices[:lower]}
-    labelled = np.zeros(26, dtype=bool)
-    labelled[list(chosen["upper"] + chosen["lower"])] = True
-    keypoints = np.random.default_rng(1).uniform(60.0, 240.0, (26, 2))
-    region = half_body_region(keypoints, labelled, HALPE26, upper=wanted, padding=1.5)
-    assert region is not None
-    np.testing.assert_allclose(region.center, keypoints[list(chosen[taken])].mean(axis=0))
-
-
 def test_truncated_normal_is_cut_and_not_clipped() -> None:
     uniform = (np.arange(10_000) + 0.5) / 10_000
     values = np.array([truncated_normal(float(value)) for value in uniform])
