@@ -1,12 +1,15 @@
 # Everything that a fresh machine needs: Python >= 3.11 and make.
 #   make quickstart   train and validate on rendered people, about eight minutes on two CPU cores
 #   make test         pass the tests
+#   make coverage     pass the tests, and say which lines and branches they miss
 #   make check        style, types and the direction of imports
+#   make benchmark    measure, and write the tables of README.md and docs/benchmarks.md
+#   make docs         the documentation, as docs/_build/html/index.html
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: quickstart test check install clean
+.PHONY: quickstart test coverage check benchmark docs install clean
 
 install: $(INSTALLED)
 
@@ -23,11 +26,23 @@ quickstart: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
+coverage: $(INSTALLED)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+benchmark: $(INSTALLED)
+	$(BIN)/python benchmarks/run_all.py
+
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet -b html docs docs/_build/html
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

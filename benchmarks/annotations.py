@@ -15,17 +15,15 @@ import json
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
+from alone import Cost, alone, cost, memory
 from pycocotools.coco import COCO
+from rows import Row, add_option, write_rows
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from elifpose.datasets.annotations import CACHE_VARIABLE
@@ -37,20 +35,6 @@ from elifpose.structures import get_skeleton
 
 PER_IMAGE, IMAGE_SIZE, LINKS = 2.65, (640, 480), 50_000
 VALIDATION, WORKERS, BATCH_SIZE = 5000, 2, 256
-T = TypeVar("T")
-
-
-class Cost(NamedTuple):
-    """What something took."""
-
-    start: float
-    """Seconds until the process and its imports were there."""
-    wall: float
-    """Seconds."""
-    cpu: float
-    """Seconds of this process."""
-    peak: float
-    """MB of memory above what the process had before."""
 
 
 def write_set(root: Path, split: str, people: int, keypoints: int) -> None:
@@ -100,23 +84,6 @@ def data_module(root: Path, skeleton: str) -> PoseDataModule:
     return PoseDataModule(
         {"set": train}, {"set": val}, root=str(root), skeleton=skeleton, batch_size=BATCH_SIZE, num_workers=0
     )
-
-
-def memory(field: str, file: str = "status") -> float:
-    """MB of this process: the sum of the fields of a ``/proc`` file that start so."""
-    lines = Path("/proc/self", file).read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
-
-
-def cost(sent: float, run: Callable[[], object]) -> Cost:
-    """Run something in a process that was asked for at the time ``sent``."""
-    begun = time.time()
-    torch.set_num_threads(1)
-    before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
-    kept = run()
-    spent = time.perf_counter() - wall, time.process_time() - cpu
-    del kept
-    return Cost(begun - sent, *spent, memory("VmHWM") - before)
 
 
 def plain(sent: float, root: Path) -> Cost:
@@ -180,13 +147,7 @@ def epoch(_: float, root: Path, skeleton: str) -> dict[int, list[float]]:
     return seen
 
 
-def alone(run: Callable[..., T], *arguments: object) -> T:
-    """The result of a function in a process of its own; it is told first when it was asked for."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(run, time.time(), *arguments).result()
-
-
-def measure(root: Path, people: int, skeleton: str, repeats: int) -> None:
+def measure(root: Path, people: int, skeleton: str, repeats: int) -> list[Row]:
     """Synthesise sets, start on them, go through them, and print the tables."""
     for split, number in (("train", people), ("val", VALIDATION)):
         write_set(root, split, number, get_skeleton(skeleton).num_keypoints)
@@ -205,8 +166,23 @@ def measure(root: Path, people: int, skeleton: str, repeats: int) -> None:
     ):
         print(f"{name:44}{of.wall:9.3f}{of.cpu:8.3f}{of.cpu / reference.cpu:16.4f}{of.peak:9.0f}{of.start:12.1f}")
     print(f"{'workers going through everyone, MB alone':44}{'first batch':>12}{'last':>8}{'most':>8}{'batches':>9}")
-    for worker, used in alone(epoch, root, skeleton).items():
-        print(f"  {worker:<42}{used[0]:12.1f}{used[-1]:8.1f}{max(used):8.1f}{len(used):9}")
+    used = alone(epoch, root, skeleton)
+    for worker, of_worker in used.items():
+        first_used, last_used = of_worker[0], of_worker[-1]
+        print(f"  {worker:<42}{first_used:12.1f}{last_used:8.1f}{max(of_worker):8.1f}{len(of_worker):9}")
+    return rows(people, reference, first, second, used[0])
+
+
+def rows(people: int, reference: Cost, first: Cost, second: Cost, used: list[float]) -> list[Row]:
+    """Starts, and the memory of a worker."""
+    against = f"pycocotools loading {people:,} people: {reference.cpu:.2f} s, {reference.peak:.0f} MB"
+    starts = [
+        Row(f"{which} start on {people:,} people", f"{reference.cpu / of.cpu:.1f} × ({of.cpu:.3f} s CPU)", against)
+        for which, of in (("first", first), ("second", second))
+    ]
+    peak = Row("memory of a second start, at most", f"{second.peak:.0f} MB", against)
+    worker = Row("a worker's own memory after an epoch", f"{used[-1]:.1f} MB", f"{used[0]:.1f} MB after a batch")
+    return [*starts, peak, worker]
 
 
 def main() -> None:
@@ -215,11 +191,14 @@ def main() -> None:
     parser.add_argument("--people", type=int, nargs="+", default=[150_000], help="sizes of sets (default 150000)")
     parser.add_argument("--skeleton", default="coco17", help="what they are annotated with (default coco17)")
     parser.add_argument("--repeats", type=int, default=5, help="second starts; the median counts (default 5)")
+    add_option(parser)
     options = parser.parse_args()
+    found: list[Row] = []
     for people in options.people:
         with tempfile.TemporaryDirectory() as folder:
             os.environ[CACHE_VARIABLE] = folder
-            measure(Path(folder), people, options.skeleton, options.repeats)
+            found += measure(Path(folder), people, options.skeleton, options.repeats)
+    write_rows(options.rows, found)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from rows import Row, add_option, write_rows
 
 from elifpose.biomechanics import mtu_length, relative_length
 from elifpose.datasets.synthetic.motion import Clip, perform, write_clip
@@ -35,7 +36,8 @@ from elifpose.structures.skeletons import HALPE26
 
 Array = npt.NDArray[np.float64]
 
-
+KINDS = {"true": "exact keypoints", "network": "the network's keypoints"}
+"""Those with rows of their own."""
 LEGS = (11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25)
 EXCHANGED = list(HALPE26.flip_indices)
 
@@ -104,6 +106,14 @@ def cells(errors: list[Errors]) -> list[str]:
     return [*(f"{mean:.2f}" for mean in means), f"{100 * np.isnan(angles).mean():.1f} %"]
 
 
+def row(keypoints: str, yaw: float, errors: list[Errors]) -> Row:
+    """Of all motions seen from one side."""
+    hip, knee, ankle, lengths, *_ = cells(errors)
+    figure = f"hip {hip}°, knee {knee}°, ankle {ankle}°, lengths {lengths} % of standing"
+    what = f"mean error with {KINDS[keypoints]}, seen {yaw:g}° from the side"
+    return Row(what, figure, f"the angles that posed the body ({', '.join(MOTIONS)})")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -112,6 +122,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=1, help="clips of each motion and yaw")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480))
+    add_option(parser)
     options = parser.parse_args()
 
     model = None if options.model is None else PoseRunner(options.model)
@@ -128,6 +139,12 @@ def main() -> None:
     for keypoints, motion, yaw in sorted(errors, key=lambda row: (list(MOTIONS).index(row[1]), row[2])):
         table.add_row(keypoints, motion, f"{yaw:g}", *cells(errors[keypoints, motion, yaw]))
     Console(width=100).print(table)
+    kinds = KINDS if model else ["true"]
+    of_all = {
+        (kind, yaw): [of for motion in MOTIONS for of in errors[kind, motion, yaw]]
+        for kind, yaw in product(kinds, options.yaw)
+    }
+    write_rows(options.rows, [row(kind, yaw, of) for (kind, yaw), of in of_all.items()])
 
 
 if __name__ == "__main__":

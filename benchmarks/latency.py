@@ -11,6 +11,7 @@ are needed.
 
 import argparse
 import copy
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import torch
 from quantized import Run, build_network, measure, speed_table
 from rich.console import Console
 from rich.table import Table
+from rows import Row, add_option, write_rows
 from torch import Tensor
 
 from elifpose.codecs.simcc import SimCC
@@ -32,8 +34,8 @@ from elifpose.export.source import Source, load_source
 from elifpose.quantization import is_prepared
 from elifpose.structures.skeletons import HALPE26
 
-PYTORCH = "PyTorch float32"
-FILES: dict[str, Precision] = {"ORT float32": "float32", "ORT int8": "int8"}
+PYTORCH, FLOAT, INT8 = "PyTorch float32", "ORT float32", "ORT int8"
+FILES: dict[str, Precision] = {FLOAT: "float32", INT8: "int8"}
 
 
 def random_source(activation: str) -> Source:
@@ -78,8 +80,22 @@ def parity_table(title: str, files: dict[str, Path], differences: dict[str, Diff
     return table
 
 
-def run(source: Source, options: argparse.Namespace, console: Console) -> None:
+def rows(title: str, milliseconds: dict[str, list[float]]) -> list[Row]:
+    """The least times of a call and their ratios; medians' behind them, since another's work moves those."""
+    least = {name: min(values) for name, values in milliseconds.items()}
+    median = {name: statistics.median(values) for name, values in milliseconds.items()}
+    ratios = {name: (least[FLOAT] / least[name], median[FLOAT] / median[name]) for name in milliseconds}
+    against = f"onnxruntime float32, {least[FLOAT]:.2f} ms"
+    return [
+        Row(f"{title}: {told}", f"{of[0]:.2f} × (medians {of[1]:.2f}), {least[name]:.2f} ms", against)
+        for name, told in ((INT8, "onnxruntime int8"), (PYTORCH, PYTORCH))
+        for of in [ratios[name]]
+    ]
+
+
+def run(source: Source, options: argparse.Namespace, console: Console) -> list[Row]:
     """Measure one network and print."""
+    found: list[Row] = []
     (images,) = rendered_people(1, source.codec.input_size)
     floating = network_of(source._replace(network=copy.deepcopy(source.network)), "float32", None)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,8 +105,10 @@ def run(source: Source, options: argparse.Namespace, console: Console) -> None:
             torch.set_num_threads(threads)
             runs = {PYTORCH: of_one(NetworkRunner(floating, source.codec), images)}
             runs |= {name: of_one(OnnxRunner(path, threads), images) for name, path in files.items()}
-            title = f"{source.path.name}, one person, {threads} thread(s)"
-            console.print(speed_table(title, measure(runs, options.repeats)))
+            milliseconds = measure(runs, options.repeats)
+            console.print(speed_table(f"{source.path.name}, one person, {threads} thread(s)", milliseconds))
+            found += rows(f"latency of a person, {source.path.name}, {threads} thread(s)", milliseconds)
+    return found
 
 
 def main() -> None:
@@ -99,10 +117,10 @@ def main() -> None:
     parser.add_argument("--ckpt_path", help="what `elifpose export` takes; float, or trained quantized")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=150)
+    add_option(parser)
     options = parser.parse_args()
     sources = map(load_source, [options.ckpt_path]) if options.ckpt_path else map(random_source, ("ReLU", "SiLU"))
-    for source in sources:
-        run(source, options, Console())
+    write_rows(options.rows, [row for source in sources for row in run(source, options, Console())])
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import torch
 from plain_pipeline import INPUT_SIZE, TRAINING, VALIDATION, PlainSet
 from rich.console import Console
 from rich.table import Table
+from rows import Row, add_option, write_rows
 
 from elifpose.datasets.augment import PhotometricAugment
 from elifpose.datasets.crops.shard import CropShard, find_crops
@@ -41,6 +42,8 @@ from elifpose.structures.batch import collate
 from elifpose.utils.geometry import apply_affine, invert_affine
 from elifpose.utils.image_buffer import ImageBuffer
 
+TOLD = ("training, grouped by image", "training, from crops", "validation, grouped by image")
+PLAIN = "what MMPose's pipeline does, step by step; CPU time, one core"
 BATCH_SIZE, PEOPLE_PER_IMAGE, PEOPLE_A_TURN = 32, 2.65, 256
 # CPU ms per person of MMPose 1.3.2 itself, RTMPose-t with 26 keypoints, on four of COCO's images with 12 people.
 MMPOSE_STEPS = (("read", 1.43), ("affine", 0.89), ("fetch", 0.38), ("pack", 0.35), ("jitter", 0.34))
@@ -88,8 +91,10 @@ def milliseconds(run: Callable[[int], Iterable[object]], people: int, turn: int)
     return 1000 * (time.process_time() - start) / (people * rounds)
 
 
-def compare(train: PoseDataset, kept: PoseDataset, val: PoseDataset, plain: PlainSet, repeats: int) -> Table:
-    """Time all ways in turns."""
+def compare(
+    train: PoseDataset, kept: PoseDataset, val: PoseDataset, plain: PlainSet, repeats: int
+) -> dict[str, tuple[float, float]]:
+    """Time all ways in turns: milliseconds per person, and how many times as fast as the plain one each is."""
     ways: dict[str, Callable[[int], Iterable[object]]] = {
         "training, plain": lambda _: plain_samples(plain, training=True),
         "training, each person alone": lambda turn: batches(train, True, False, turn),
@@ -105,11 +110,18 @@ def compare(train: PoseDataset, kept: PoseDataset, val: PoseDataset, plain: Plai
     for turn in range(repeats):
         for name, way in ways.items():
             times[name].append(milliseconds(way, len(train), turn))
-    table = Table("one core, CPU time per person", "ms", "people/s", "ratio")
+    found = {}
     for name, values in times.items():
         against = times["validation, plain" if name.startswith("val") else "training, plain"]
         ratio = statistics.median(one / other for one, other in zip(against, values, strict=True))
-        value = statistics.median(values)
+        found[name] = statistics.median(values), ratio
+    return found
+
+
+def compare_table(found: dict[str, tuple[float, float]]) -> Table:
+    """What `compare` found."""
+    table = Table("one core, CPU time per person", "ms", "people/s", "ratio")
+    for name, (value, ratio) in found.items():
         table.add_row(name, f"{value:.2f}", f"{1000 / value:.0f}", f"{ratio:.1f}")
     return table
 
@@ -183,7 +195,7 @@ def microseconds(run: Callable[[], object], repeats: int) -> float:
     return 1e6 * statistics.median(spent)
 
 
-def measure(annotations: Path, images: Path, skeleton: str, repeats: int, folder: Path) -> None:
+def measure(annotations: Path, images: Path, skeleton: str, repeats: int, folder: Path) -> list[Row]:
     """Time everything and print it."""
     pose_set, target = PoseSet(str(annotations), str(images), skeleton), get_skeleton("halpe26")
     train, val = (
@@ -202,12 +214,10 @@ def measure(annotations: Path, images: Path, skeleton: str, repeats: int, folder
         f" crops {written.bytes / len(train) / 1000:.1f} kB each, images"
         f" {sum((images / name).stat().st_size for name in train.image_names) / shown / 1000:.0f} kB"
     )
-    for table in (
-        compare(train, kept, val, plain, repeats),
-        plain_steps(plain, repeats),
-        kernels(train, crops, repeats),
-    ):
+    found = compare(train, kept, val, plain, repeats)
+    for table in (compare_table(found), plain_steps(plain, repeats), kernels(train, crops, repeats)):
         console.print(table)
+    return [Row(f"loading for {name}", f"{found[name][1]:.1f} ×", PLAIN) for name in TOLD]
 
 
 def render(folder: Path, people: int) -> Path:
@@ -234,6 +244,7 @@ def main() -> None:
     parser.add_argument("--skeleton", default="coco17", help="what the file is annotated with (default coco17)")
     parser.add_argument("--people", type=int, default=300, help="how many people to render (default 300)")
     parser.add_argument("--repeats", type=int, default=7, help="alternating runs of each; the median counts")
+    add_option(parser)
     options = parser.parse_args()
     if (options.annotations is None) != (options.images is None):
         parser.error("give both --annotations and --images, or neither")
@@ -242,10 +253,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         crops = Path(folder, "crops")
         if options.annotations is not None:
-            measure(options.annotations, options.images, options.skeleton, options.repeats, crops)
+            found = measure(options.annotations, options.images, options.skeleton, options.repeats, crops)
         else:
             annotations = render(Path(folder), options.people)
-            measure(annotations, Path(folder, "train2017"), "halpe26", options.repeats, crops)
+            found = measure(annotations, Path(folder, "train2017"), "halpe26", options.repeats, crops)
+    write_rows(options.rows, found)
 
 
 if __name__ == "__main__":

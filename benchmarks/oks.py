@@ -1,7 +1,6 @@
 """Times `KeypointAP.compute` against plain pycocotools on the same random people, side by side.
 
-    python benchmarks/oks.py --people 6352 --detections 11000
-    python benchmarks/oks.py --people 6352 --detections 99000
+    python benchmarks/oks.py --people 6352 --detections 11000 99000
 
 All give the ten COCO keypoint statistics; that they are equal is checked first. The first size is about COCO val2017
 with its annotated people's boxes and some more, the second with all boxes of a detector.
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from rows import Row, add_option, write_rows
 
 from elifpose.evaluation import KeypointAP
 from elifpose.structures import get_skeleton
@@ -143,30 +143,44 @@ class Contest:
         return seconds(lambda: statistics_of(*indexed(self.ground_truth, detections)))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=6352, help="people in the ground truth (default 6352)")
-    parser.add_argument("--detections", type=int, default=11000, help="of all images together (default 11000)")
-    parser.add_argument("--repeats", type=int, default=3, help="alternating runs of each; the median counts")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-
-    contest = Contest(options.people, options.detections, options.seed)
+def measure(people: int, detections: int, seed: int, repeats: int) -> Row:
+    """Check that the figures are equal, time everyone in turns, and print."""
+    contest = Contest(people, detections, seed)
     expected, *others = contest.figures().values()
     difference = max(float(np.abs(np.subtract(expected, found)).max()) for found in others)
     if difference > 1e-9:
         raise SystemExit(f"the figures differ by {difference}")
-    rounds = [contest.round() for _ in range(options.repeats)]
+    rounds = [contest.round() for _ in range(repeats)]
     print(
-        f"{options.people} people, {options.detections} detections, AP {expected[0]:.3f}; "
+        f"{people} people, {detections} detections, AP {expected[0]:.3f}; "
         f"the ten figures differ by {difference:.0e} at most"
     )
     medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    ratios = {
+        name: (medians["pycocotools"] / median, medians["pycocotools, already loaded"] / median)
+        for name, median in medians.items()
+    }
     print(f"{'':34}{'seconds':>10}{'times as fast as pycocotools':>32}{'already loaded':>18}")
-    for name, median in medians.items():
-        ratio, of_loaded = medians["pycocotools"] / median, medians["pycocotools, already loaded"] / median
-        print(f"{name:34}{median:10.3f}{ratio:32.1f}{of_loaded:18.1f}")
+    for name, (ratio, of_loaded) in ratios.items():
+        print(f"{name:34}{medians[name]:10.3f}{ratio:32.1f}{of_loaded:18.1f}")
+    ratio, of_loaded = ratios["KeypointAP.compute"]
+    against = f"pycocotools; {of_loaded:.1f} × if it has loaded both already"
+    return Row(f"OKS AP of {people:,} people, {detections:,} detections", f"{ratio:.1f} ×", against)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=6352, help="people in the ground truth (default 6352)")
+    parser.add_argument("--detections", type=int, nargs="+", default=[11000], help="of all images (default 11000)")
+    parser.add_argument("--repeats", type=int, default=3, help="alternating runs of each; the median counts")
+    parser.add_argument("--seed", type=int, default=0)
+    add_option(parser)
+    options = parser.parse_args()
+    write_rows(
+        options.rows,
+        [measure(options.people, detections, options.seed, options.repeats) for detections in options.detections],
+    )
 
 
 if __name__ == "__main__":
