@@ -1,3 +1,3 @@
 """ElifPose: a small top-down pose network, from annotated images to a phone."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

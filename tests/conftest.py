@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ Person = dict[str, Any]
 Options = Callable[[Path, Path], list[str]]
 
 QUICKSTART = Path(__file__).parents[1] / "configs/quickstart.yaml"
-TINY = ("--model.network.backbone.widen_factor=0.125", "--model.network.head.hidden_dims=32")
+TINY = (
+    "--model.network.backbone.widen_factor=0.125",
+    "--model.network.backbone.out_stages=[1, 2]",
+    "--model.network.head.hidden_dims=32",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,10 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caches of annotations go to a folder of the test run's own."""
-    monkeypatch.setenv("ELIFPOSE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Caches of annotations go to a folder of the test run's own, those of fits that tests share as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ELIFPOSE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

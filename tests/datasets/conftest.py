@@ -9,6 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from elifpose.datasets.pose_dataset import PoseDataset
+from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.transforms import GeometricTransform
+from elifpose.structures import get_skeleton
+
 Record = dict[str, Any]
 
 
@@ -48,3 +53,21 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def open_set() -> Callable[..., PoseDataset]:
+    """A function that opens a set of `make_set` in crops of 48 × 64; augmented if a transform is given."""
+
+    def open_it(
+        root: Path,
+        name: str = "a",
+        target: str = "coco17",
+        transform: GeometricTransform | None = None,
+        detections: str | None = None,
+    ) -> PoseDataset:
+        pose_set = PoseSet(f"{name}.json", name, detections=detections)
+        augment = transform or GeometricTransform()
+        return PoseDataset(name, pose_set, root, get_skeleton(target), (48, 64), augment, transform is not None, 3)
+
+    return open_it

@@ -1,6 +1,4 @@
-import json
 import pickle
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,35 +7,17 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools.coco import COCO
 
 from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.pose_dataset import PoseDataset
-from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.sampler import SampleKey
 from elifpose.datasets.transforms import GeometricTransform
 from elifpose.structures import get_skeleton
-from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.image import read_bytes
 
 MakeSet = Callable[..., Path]
 Person = Callable[..., dict[str, Any]]
-INPUT_SIZE = (48, 64)
-
-
-def open_set(
-    root: Path,
-    name: str = "a",
-    target: str = "coco17",
-    transform: GeometricTransform | None = None,
-    detections: str | None = None,
-) -> PoseDataset:
-    """A set of `make_set`; augmented if a transform is given."""
-    pose_set = PoseSet(f"{name}.json", name, detections=detections)
-    training = transform is not None
-    return PoseDataset(
-        name, pose_set, root, get_skeleton(target), INPUT_SIZE, transform or GeometricTransform(), training, 3
-    )
+OpenSet = Callable[..., PoseDataset]
 
 
 def in_image(keypoints: np.ndarray[Any, Any], matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -46,7 +26,7 @@ def in_image(keypoints: np.ndarray[Any, Any], matrix: np.ndarray[Any, Any]) -> n
     return np.stack([row[0] * x + row[1] * y + row[2] for row in matrix], axis=-1)
 
 
-def test_a_sample_is_the_crop_of_the_box(make_set: MakeSet, person: Person) -> None:
+def test_a_sample_is_the_crop_of_the_box(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     record = person(4, 2)
     sample = open_set(make_set("a", [record]))[0]
     points = np.array(record["keypoints"]).reshape(17, 3)[:, :2]
@@ -61,7 +41,7 @@ def test_a_sample_is_the_crop_of_the_box(make_set: MakeSet, person: Person) -> N
     np.testing.assert_array_equal(sample.weights, np.ones(17))
 
 
-def test_pixels_follow_the_keypoints_when_augmented(make_set: MakeSet, person: Person) -> None:
+def test_pixels_follow_the_keypoints_when_augmented(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     root = make_set("a", [person(1, 1, keypoints=[20, 30, 2, 0, 0, 0, 0, 0, 0, *[30, 20, 2] * 14], num_keypoints=15)])
     picture = np.zeros((60, 64, 3), np.uint8)
     picture[28:33, 18:23] = (0, 0, 255)  # red, as OpenCV writes it, about the nose
@@ -78,7 +58,7 @@ def test_pixels_follow_the_keypoints_when_augmented(make_set: MakeSet, person: P
     assert 8 < flips < 32
 
 
-def test_mirrored_people_change_sides(make_set: MakeSet, person: Person) -> None:
+def test_mirrored_people_change_sides(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     keypoints = person(1, 1)["keypoints"]
     keypoints[3 * 5 + 2] = 0  # the left shoulder
     root = make_set("a", [person(1, 1, keypoints=keypoints)])
@@ -95,7 +75,7 @@ def test_mirrored_people_change_sides(make_set: MakeSet, person: Person) -> None
     )
 
 
-def test_augmentation_depends_on_what_was_asked_for(make_set: MakeSet, person: Person) -> None:
+def test_augmentation_depends_on_what_was_asked_for(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     data = open_set(make_set("a", [person(i, 1) for i in range(1, 4)]), transform=GeometricTransform())
     asked = SampleKey(3, 1, 1)
     np.testing.assert_array_equal(data[asked].image, data.__getitems__([SampleKey(3, 1, 0), asked])[1].image)
@@ -106,7 +86,7 @@ def test_augmentation_depends_on_what_was_asked_for(make_set: MakeSet, person: P
 
 
 def test_an_image_is_decoded_once_for_all_its_people(
-    make_set: MakeSet, person: Person, monkeypatch: pytest.MonkeyPatch
+    open_set: OpenSet, make_set: MakeSet, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = open_set(make_set("a", [person(i, 1 + i % 2) for i in range(6)]))
     read: list[str] = []
@@ -124,119 +104,18 @@ def test_an_image_is_decoded_once_for_all_its_people(
         np.testing.assert_array_equal(sample.image, data[index].image)
 
 
-def test_keypoints_that_the_set_lacks_have_no_weight(make_set: MakeSet, person: Person) -> None:
+def test_keypoints_that_the_set_lacks_have_no_weight(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     data = open_set(make_set("a", [person(1, 1)]), target="halpe26")
     np.testing.assert_array_equal(data[0].weights, [1] * 17 + [0] * 9)
     np.testing.assert_array_equal(data[0].keypoints_input[17:], 0)
 
 
-def test_ground_truth_is_the_file_again(make_set: MakeSet, person: Person) -> None:
-    people = [
-        person(3, 1),
-        person(1, 2, iscrowd=1, num_keypoints=0, keypoints=[0] * 51),
-        person(2, 1, bbox=[0, 0, 0, 0]),
-    ]
-    root = make_set("a", people)
-    with pytest.warns(UserWarning, match=r"'a', a\.json.*1 people with a box of zero size \(annotation 2\)"):
-        data = open_set(root)
-    assert len(data) == 1
-    document = data.ground_truth()
-    assert document["images"] == json.loads((root / "a.json").read_text())["images"]
-    for written, told in zip(people, document["annotations"], strict=True):
-        assert told == written
-
-
-def test_ground_truth_is_what_pycocotools_takes(
-    make_set: MakeSet, person: Person, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stated = person(1, 1, num_keypoints=5)  # the file's word counts only for its own skeleton
-    data = open_set(make_set("a", [stated, person(2, 2)]), target="halpe26")
-    truth = COCO()
-    truth.dataset = data.ground_truth()
-    truth.createIndex()
-    capsys.readouterr()
-    assert truth.getImgIds() == [1, 2]
-    assert [annotation["num_keypoints"] for annotation in truth.loadAnns(truth.getAnnIds())] == [17, 17]
-    assert len(truth.loadCats(1)[0]["keypoints"]) == 26
-    assert len(truth.loadAnns(1)[0]["keypoints"]) == 78
-
-
-def test_detections_take_the_place_of_boxes(make_set: MakeSet, person: Person) -> None:
-    root = make_set("a", [person(1, 1), person(2, 2)])
-    found = [{"image_id": i, "category_id": 1, "bbox": [-4, 2, 30, 40 + i], "score": i / 10} for i in (2, 1, 2)]
-    (root / "d.json").write_text(json.dumps(found))
-    data = open_set(root, detections="d.json")
-    assert [(sample.image_id, round(sample.box_score, 6)) for sample in data] == [(1, 0.1), (2, 0.2), (2, 0.2)]  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(data[0].box_image, [-4, 2, 30, 41])
-    assert not data[0].weights.any()
-    assert data[0].area == 0
-    assert data.from_detector
-    assert len(data.ground_truth()["annotations"]) == 2
-    trained = open_set(root, detections="d.json", transform=GeometricTransform())
-    assert len(trained) == 2
-    assert not trained.from_detector
-
-
-def test_areas_are_those_annotated(make_set: MakeSet, person: Person) -> None:
-    data = open_set(make_set("a", [person(1, 1, area=321.5), person(2, 2, area=None)]))
-    assert data[0].area == 321.5
-    assert data[1].area == pytest.approx(0.53 * 40 * 48)
-
-
-def without_keypoints(person: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in person.items() if key not in ("keypoints", "num_keypoints")}
-
-
-def test_where_nobody_has_keypoints_everyone_with_a_box_is_predicted(make_set: MakeSet, person: Person) -> None:
-    people = [person(1, 2), person(2, 1), person(3, 1, iscrowd=1), person(4, 1, bbox=[5, 5, 0, 9])]
-    root = make_set("a", [without_keypoints(one) for one in people])
-    with pytest.warns(UserWarning, match="1 people with a box of zero size"):
-        data = open_set(root)
-    assert not data.has_truth
-    assert [(sample.image_id, sample.area, sample.weights.sum()) for sample in data] == [(1, 900, 0), (2, 900, 0)]  # type: ignore[attr-defined]
-    assert {one["num_keypoints"] for one in data.ground_truth()["annotations"]} == {0}
-    with pytest.raises(ElifPoseError, match="no person with keypoints"):
-        open_set(root, transform=GeometricTransform())
-    detected = open_set_with_detections(root, "a")
-    assert (len(detected), detected.from_detector, detected.has_truth) == (2, True, False)
-
-
-def test_one_person_with_keypoints_makes_truth(make_set: MakeSet, person: Person) -> None:
-    data = open_set(make_set("a", [person(1, 1), without_keypoints(person(2, 1))]))
-    assert data.has_truth
-    assert len(data) == 1
-    boxless = open_set_with_detections(make_set("b", [person(1, 1, bbox=[0, 0, 0, 0])]), "b")
-    assert boxless.has_truth  # its keypoints can be compared with what is seen in a detector's box
-
-
-def open_set_with_detections(root: Path, name: str) -> PoseDataset:
-    found = [{"image_id": i, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5} for i in (1, 2)]
-    (root / "found.json").write_text(json.dumps(found))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*not used as they are")
-        return open_set(root, name, detections="found.json")
-
-
-def test_a_file_of_images_alone_is_predicted_in_detections(make_set: MakeSet) -> None:
-    root = make_set("a", [])
-    document = json.loads((root / "a.json").read_text())
-    del document["annotations"]
-    (root / "a.json").write_text(json.dumps(document))
-    data = open_set_with_detections(root, "a")
-    assert [sample.image_id for sample in data] == [1, 2]  # type: ignore[attr-defined]
-    assert not data.has_truth
-    assert [image["id"] for image in data.ground_truth()["images"]] == [1, 2]
-    assert data.ground_truth()["annotations"] == []
-    with pytest.raises(ElifPoseError, match=r"a\.json has no person.*'annotations', or a detector's .* 'detections'"):
-        open_set(root)
-    with pytest.raises(ElifPoseError, match=r"give a file with annotated people as its 'annotations'$"):
-        open_set(root, transform=GeometricTransform())
-
-
 @pytest.mark.parametrize(
     "corruption", [Corruption("shift", 0.2), Corruption("scale", 0.7), Corruption("rotation", 40.0)], ids=str
 )
-def test_a_disturbed_crop_knows_where_it_was_taken(corruption: Corruption, make_set: MakeSet, person: Person) -> None:
+def test_a_disturbed_crop_knows_where_it_was_taken(
+    corruption: Corruption, open_set: OpenSet, make_set: MakeSet, person: Person
+) -> None:
     people = [person(i, 1 + i % 2) for i in range(6)]
     root = make_set("a", people)
     for i in (1, 2):
@@ -263,7 +142,9 @@ def test_a_disturbed_crop_knows_where_it_was_taken(corruption: Corruption, make_
             np.testing.assert_allclose(at, [[40, 30]], atol=0.6)
 
 
-def test_disturbances_depend_on_seed_set_and_person_alone(make_set: MakeSet, person: Person) -> None:
+def test_disturbances_depend_on_seed_set_and_person_alone(
+    open_set: OpenSet, make_set: MakeSet, person: Person
+) -> None:
     root = make_set("a", [person(i, 1 + i % 2) for i in range(6)])
     data = open_set(root).corrupted(Corruption("shift", 0.3))
     alone = [data[index].input_to_image for index in range(6)]
@@ -277,40 +158,13 @@ def test_disturbances_depend_on_seed_set_and_person_alone(make_set: MakeSet, per
     assert not np.array_equal(data[3].input_to_image, alone[3])
 
 
-def test_training_is_not_disturbed(make_set: MakeSet, person: Person) -> None:
+def test_training_is_not_disturbed(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     data = open_set(make_set("a", [person(1, 1)]), transform=GeometricTransform())
     with pytest.raises(ValueError, match="evaluated on"):
         data.corrupted(Corruption("blur", 1.0))
 
 
-def test_what_is_left_out_is_told(make_set: MakeSet, person: Person) -> None:
-    people = [person(1, 1), person(1, 2), person(2, 7), person(3, 2, bbox=[90, 9, 9, 9])]
-    message = (
-        r"1 annotations of an image that the file does not list \(annotation 2\); "
-        r"1 annotations with the id of an earlier one \(annotation 1\); "
-        r"1 people with a box outside the image \(annotation 3\)"
-    )
-    root = make_set("a", people)
-    with pytest.warns(UserWarning, match=message):
-        data = open_set(root)
-    assert len(data) == 1
-    assert [person["id"] for person in data.ground_truth()["annotations"]] == [1, 3]
-
-
-def test_what_stops_training_is_an_error(make_set: MakeSet, person: Person) -> None:
-    root = make_set("a", [person(1, 1), person(2, 2)])
-    make_set("nobody", [person(1, 1, keypoints=[0] * 51)])
-    message = r"'nobody'.*nobody\.json has no person with keypoints in a box; 1 people without .*'annotations'"
-    with pytest.raises(ElifPoseError, match=message):
-        open_set(root, "nobody", transform=GeometricTransform())
-    with pytest.raises(ElifPoseError, match=r"no annotation file .*b\.json"):
-        open_set(root, "b")
-    (root / "a" / "a-2.png").unlink()
-    with pytest.raises(ElifPoseError, match=r"'a': 1 of 2 annotated images are not in .*a-2\.png"):
-        open_set(root)
-
-
-def test_images_of_another_size_are_reported(make_set: MakeSet, person: Person) -> None:
+def test_images_of_another_size_are_reported(open_set: OpenSet, make_set: MakeSet, person: Person) -> None:
     root = make_set("a", [person(1, 1)], images=1)
     cv2.imwrite(str(root / "a" / "a-1.png"), np.zeros((120, 128, 3), np.uint8))
     with pytest.warns(UserWarning, match="1 of 1 images looked at have another size .*128 x 120, annotated 64 x 60"):
@@ -319,7 +173,9 @@ def test_images_of_another_size_are_reported(make_set: MakeSet, person: Person) 
         data[0]
 
 
-def test_orientation_is_applied_only_where_the_annotated_size_says_so(make_set: MakeSet, person: Person) -> None:
+def test_orientation_is_applied_only_where_the_annotated_size_says_so(
+    open_set: OpenSet, make_set: MakeSet, person: Person
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 64, 3), dtype=np.uint8))

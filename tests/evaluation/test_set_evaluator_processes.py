@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from elifpose.structures.batch import to_image_frame
 SKELETON = get_skeleton("coco17")
 N, K, IMAGES = 23, 17, 9
 SIZES = torch.tensor([60.0, 90.0])
+WORLD_SIZES = (1, 2, 3)
 PLANS = ("padded", "one without data", "nearly all twice")
 
 Shard = list[list[int]]
@@ -98,36 +99,43 @@ def evaluate(batches: Shard) -> Iterator[dict[str, str]]:
     yield {"results": json.dumps(evaluation.results()), "per keypoint": repr(evaluation.per_keypoint)}
 
 
-def main(rank: int, world_size: int, folder: Path) -> None:
+def take_part(rank: int, world_size: int, folder: Path) -> None:
     """What one of several processes does."""
-    store = f"file://{folder}/store"
+    store = f"file://{folder}/store{world_size}"
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=world_size)
     found = {plan: list(evaluate(shard(plan, rank, world_size))) for plan in PLANS}
-    (folder / f"found{rank}.json").write_text(json.dumps(found))
+    (folder / f"found{rank}of{world_size}.json").write_text(json.dumps(found))
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_any_number_of_processes_gives_the_figures_of_one(world_size: int, tmp_path: Path) -> None:
+def main(folder: Path) -> None:
+    """Start the processes of each world size as copies of one that has imported torch."""
+    forking = get_context("fork")
+    for world_size in WORLD_SIZES:
+        ranks = [forking.Process(target=take_part, args=(rank, world_size, folder)) for rank in range(world_size)]
+        for process in ranks:
+            process.start()
+        for process in ranks:
+            process.join()
+        if any(process.exitcode for process in ranks):
+            sys.exit(1)
+
+
+def test_any_number_of_processes_gives_the_figures_of_one(tmp_path: Path) -> None:
     expected = list(evaluate([list(range(N))]))
     assert 0.2 < float.fromhex(expected[0]["AP"]) < 0.9
-    commands = [[sys.executable, __file__, str(rank), str(world_size), str(tmp_path)] for rank in range(world_size)]
+    command = [sys.executable, __file__, str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    processes = [subprocess.Popen(each, env=environment, stderr=subprocess.PIPE, text=True) for each in commands]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=100)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    for rank in range(world_size):
-        assert json.loads((tmp_path / f"found{rank}.json").read_text()) == dict.fromkeys(PLANS, expected)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for world_size in WORLD_SIZES:
+        for rank in range(world_size):
+            found = json.loads((tmp_path / f"found{rank}of{world_size}.json").read_text())
+            assert found == dict.fromkeys(PLANS, expected), (rank, world_size)
 
 
 def test_the_plans_are_what_they_say() -> None:
-    for world_size in (2, 3):
+    for world_size in WORLD_SIZES[1:]:
         for plan in PLANS:
             shards = [shard(plan, rank, world_size) for rank in range(world_size)]
             seen = [person for batches in shards for batch in batches for person in batch]
@@ -137,4 +145,4 @@ def test_the_plans_are_what_they_say() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]))

@@ -36,9 +36,9 @@ ABOUT: dict[str, Any] = {
 
 def small_network() -> PoseEstimator:
     torch.manual_seed(0)
-    backbone = CSPNeXt(0.1, 0.125, "ReLU", out_stages=(3,))
+    backbone = CSPNeXt(0.1, 0.125, "ReLU", out_stages=(2,))
     head = RTMCCHead(
-        backbone.out_channels[-1], 5, (64, 96), stride=16, hidden_dims=32, attention_dims=16, activation="ReLU"
+        backbone.out_channels[-1], 5, (64, 96), stride=8, hidden_dims=32, attention_dims=16, activation="ReLU"
     )
     with torch.no_grad():
         for parameter in head.parameters():

@@ -21,6 +21,7 @@ from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks import ExponentialMovingAverage, QATCallback
 
 SIZE = (64, 64)
+OBSERVERS: tuple[Observer, ...] = ("minmax", "learned")
 
 
 def module() -> ElifPoseModule:
@@ -59,7 +60,8 @@ class Kept(pl.Callback):
         torch.save({"states": self.states, "own": self.own}, self.folder / f"rank{trainer.global_rank}.pt")
 
 
-def fit(root: Path, folder: Path, observer: Observer, ckpt_path: str | None, processes: int) -> None:
+def fit(root: Path, folder: Path, observer: Observer, ckpt_path: Path | None = None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     save = ModelCheckpoint(folder, "{epoch}", save_top_k=-1, monitor="val/int8/AP" if ckpt_path else None)
     callbacks = [
         QATCallback(1, 2, 3, calibration_batches=2, spec=QuantizationSpec(observer=observer)),
@@ -70,7 +72,7 @@ def fit(root: Path, folder: Path, observer: Observer, ckpt_path: str | None, pro
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = pl.Trainer(
         accelerator="cpu",
-        devices=processes,
+        devices=2,
         strategy="ddp",
         max_epochs=3,
         num_sanity_val_steps=0,
@@ -86,20 +88,32 @@ def fit(root: Path, folder: Path, observer: Observer, ckpt_path: str | None, pro
         torch.save(errors, folder / "figures.pt")
 
 
-def run(root: Path, folder: Path, observer: Observer, ckpt_path: str = "") -> list[Any]:
-    """What the two processes kept."""
-    folder.mkdir()
-    words = [sys.executable, __file__, str(root), str(folder), observer, ckpt_path]
+def program(root: Path, folder: Path) -> None:
+    for observer in OBSERVERS:
+        fit(root, folder / observer / "whole", observer)
+        fit(root, folder / observer / "resumed", observer, folder / observer / "whole/epoch=1.ckpt")
+
+
+@pytest.fixture(scope="module")
+def fits(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the program's fits."""
+    folder = tmp_path_factory.mktemp("fits")
+    words = [sys.executable, __file__, str(rendered), str(folder)]
     done = subprocess.run(
         words, capture_output=True, text=True, timeout=240, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def kept(folder: Path) -> list[Any]:
+    """What the two processes kept."""
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("observer", ["minmax", "learned"])
-def test_two_processes_keep_one_network(observer: Observer, rendered: Path, tmp_path: Path) -> None:
-    first, second = run(rendered, tmp_path / "whole", observer)
+@pytest.mark.parametrize("observer", OBSERVERS)
+def test_two_processes_keep_one_network(observer: Observer, fits: Path) -> None:
+    first, second = kept(fits / observer / "whole")
     assert len(first["states"]) == len(second["states"]) > 6
     for mine, theirs in zip(first["states"], second["states"], strict=True):
         assert mine.keys() == theirs.keys()
@@ -110,27 +124,29 @@ def test_two_processes_keep_one_network(observer: Observer, rendered: Path, tmp_
     if observer == "learned":
         pairs = list(zip(first["own"], second["own"], strict=True))
         assert any(not torch.equal(mine, theirs) for mine, theirs in pairs), "their people are different"
-    _validated_alone(rendered, tmp_path)
-    _resumed(rendered, tmp_path, observer, first)
 
 
-def _validated_alone(rendered: Path, tmp_path: Path) -> None:
-    """One process measures the last checkpoint to the figures of the fit's last validation."""
-    figures = torch.load(tmp_path / "whole/figures.pt", weights_only=True)
+@pytest.mark.parametrize("observer", OBSERVERS)
+def test_one_process_validates_the_last_checkpoint_to_the_same_figures(
+    observer: Observer, fits: Path, rendered: Path
+) -> None:
+    figures = torch.load(fits / observer / "whole/figures.pt", weights_only=True)
     for precision, tag in (("float", "val/AP"), ("int8", "val/int8/AP")):
         model = module()
         model.precision = precision  # type: ignore[assignment]
         trainer = pl.Trainer(accelerator="cpu", devices=1, logger=False, enable_progress_bar=False)
-        path = tmp_path / "whole/epoch=2.ckpt"
+        path = fits / observer / "whole/epoch=2.ckpt"
         (alone,) = trainer.validate(model, data(rendered), ckpt_path=path, weights_only=True, verbose=False)
         assert alone["val/AP"] == figures[tag]
         if precision == "float":
             assert alone["val/EPE"] == figures["val/EPE"]
 
 
-def _resumed(rendered: Path, tmp_path: Path, observer: Observer, whole: dict[str, Any]) -> None:
-    """A fit that goes on in mid-quantization ends as the whole one did."""
-    first, second = run(rendered, tmp_path / "resumed", observer, str(tmp_path / "whole/epoch=1.ckpt"))
+@pytest.mark.parametrize("observer", OBSERVERS)
+def test_a_fit_that_goes_on_in_mid_quantization_ends_as_the_whole_one(observer: Observer, fits: Path) -> None:
+    whole, _ = kept(fits / observer / "whole")
+    first, second = kept(fits / observer / "resumed")
+    assert 0 < len(first["states"]) < len(whole["states"])
     for mine, theirs, expected in zip(
         first["states"], second["states"], whole["states"][-len(first["states"]) :], strict=True
     ):
@@ -140,4 +156,4 @@ def _resumed(rendered: Path, tmp_path: Path, observer: Observer, whole: dict[str
 
 
 if __name__ == "__main__":
-    fit(Path(sys.argv[1]), Path(sys.argv[2]), cast("Observer", sys.argv[3]), sys.argv[4] or None, processes=2)
+    program(Path(sys.argv[1]), Path(sys.argv[2]))
