@@ -10,6 +10,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningCLI
 
 from elifpose import __version__
 from elifpose.cli import build, main
@@ -210,9 +212,10 @@ def test_mistakes_are_told_in_a_sentence(
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
-        ("model: {wieght_decay: 1}", "wieght_decay"),
-        ("model: {skeleton: halpe27}", "no skeleton 'halpe27'"),
-        ("model: [", "config"),
+        ("model: {wieght_decay: 1}", "does not accept option 'model.wieght_decay'"),
+        ("model: {skeleton: halpe27}", "error: there is no skeleton 'halpe27'"),
+        ("model: [", "layer.yaml: "),
+        ("data: {batch_size: many}", "--data.batch_size: Expected int. Got value: many"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_named(
@@ -220,19 +223,66 @@ def test_a_configuration_that_does_not_fit_is_named(
 ) -> None:
     path = tmp_path / "layer.yaml"
     path.write_text(layer)
-    with pytest.raises(SystemExit) as stopped:
-        main(["fit", *options(rendered, tmp_path), "--config", str(path)])
-    assert stopped.value.code == 2
-    assert expected in capsys.readouterr().err
+    assert main(["fit", *options(rendered, tmp_path), "--config", str(path)]) == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("options_given", "expected"),
+    [
+        (["fit", "--config=nowhere.yaml"], "nowhere.yaml'; correct the path"),
+        (["validate"], "give --config FILE"),
+        (["data", "show", "--config", "nowhere.yaml"], "nowhere.yaml'; correct the path"),
+    ],
+)
+def test_a_configuration_that_is_not_there_is_a_sentence(
+    options_given: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options_given) == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith("elifpose: error: ")
+    assert message.endswith(expected)
 
 
 def test_a_misspelt_option_is_no_abbreviation(
     options: Options, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["fit", *options(rendered, tmp_path), "--model.loss_bet=3", "--print_config"])
-    assert stopped.value.code == 2
-    assert "--model.loss_bet" in capsys.readouterr().err
+    assert main(["fit", *options(rendered, tmp_path), "--model.loss_bet=3", "--print_config"]) == 1
+    assert "unrecognized arguments: --model.loss_bet=3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (MisconfigurationException("No supported gpu backend found!"), "No supported gpu backend found!"),
+        (RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]"), "another process of this run"),
+    ],
+)
+def test_what_stops_a_trainer_is_told_in_a_sentence(
+    raised: Exception, expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(LightningCLI, "__init__", stopped)
+    assert main(["fit"]) == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert expected in message
+
+
+def test_the_weights_that_a_checkpoint_started_from_may_be_gone(
+    options: Options, fitted: Path, rendered: Path, tmp_path: Path
+) -> None:
+    gone = ["--model.init_from", "gone.ckpt"]
+    assert main(["validate", *options(rendered, tmp_path), *gone, "--ckpt_path", str(fitted / LAST)]) == 0
+
+
+def test_a_runs_own_configuration_builds_again(fitted: Path) -> None:
+    configuration = next(fitted.rglob("config.yaml"))
+    assert "ckpt_path" in yaml.safe_load(configuration.read_text())
+    module, _ = build(["--config", str(configuration)])
+    assert module.network.head.num_keypoints == 26
 
 
 def test_a_broken_image_stops_a_fit_with_its_name(

@@ -23,6 +23,7 @@ from elifpose.biomechanics.opensim import opensim_coordinates
 from elifpose.biomechanics.segments import (
     SegmentLengths,
     body_height_pixels,
+    check_body_height,
     far_side,
     pixels_per_metre,
     segment_lengths,
@@ -43,6 +44,7 @@ __all__ = [
     "SegmentLengths",
     "body_height_pixels",
     "butterworth_lowpass",
+    "check_body_height",
     "facing_direction",
     "far_side",
     "fill_gaps",

@@ -136,9 +136,14 @@ def pixels_per_metre(keypoints: FloatArray, body_height_m: float) -> float:
     Raises:
         ElifPoseError: If the height is not one of a person in metres, or cannot be measured in the picture.
     """
+    check_body_height(body_height_m)
+    return body_height_pixels(keypoints) / body_height_m
+
+
+def check_body_height(body_height_m: float) -> None:
+    """Refuse by `ElifPoseError` what is no person's height in metres, such as centimetres."""
     if not 0.3 <= body_height_m <= 3:
         raise ElifPoseError(f"a body height of {body_height_m:g} is no person's in metres: give, for example, 1.75")
-    return body_height_pixels(keypoints) / body_height_m
 
 
 def view_yaw(keypoints: FloatArray) -> float:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,15 +147,15 @@ class PoseDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Parse the annotations in one process, so that the others find them in the cache."""
-        if self.trainer is not None and self.trainer.state.fn is not None:
-            try:
-                self._present(_SPLITS[self.trainer.state.fn])
-            except ElifPoseError:
-                return  # in every process `setup` is about to say so, and nobody waits for a parser before
-        of_all = (pose_set for of_split in self.sources.values() for pose_set in of_split.values())
-        for pose_set in {(of_set.annotations, of_set.images, of_set.skeleton): of_set for of_set in of_all}.values():
-            if not absent_files(pose_set, self.root):  # if a set that this run does not use is absent, nobody minds
-                load_set(pose_set, self.root)
+        stage = None if self.trainer is None else self.trainer.state.fn
+        splits = self.sources if stage is None else _SPLITS[stage]
+        of_all = [pose_set for split in splits for pose_set in self.sources[split].values()]
+        with suppress(ElifPoseError):  # `setup` is about to say so in every process, and nobody waits for this one
+            if stage is not None:
+                self._present(_SPLITS[stage])
+            for of_set in {(each.annotations, each.images, each.skeleton): each for each in of_all}.values():
+                if not absent_files(of_set, self.root):  # if a set that this run does not use is absent, nobody minds
+                    load_set(of_set, self.root)
 
     def setup(self, stage: Literal["fit", "validate", "test", "predict"] | str) -> None:
         """Open the sets that a stage needs, and check them.

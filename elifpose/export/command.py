@@ -80,6 +80,7 @@ def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="elifpose export",
+        usage="elifpose export --ckpt_path FILE --out FILE [OPTIONS]",
         description="Write a checkpoint's network as a file for other runtimes, and check that file.",
         epilog=_EPILOG,
         allow_abbrev=False,
@@ -110,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
 def _checkpoint(arguments: argparse.Namespace) -> Path:
     """The checkpoint here, or fetched to here."""
     path = Path(arguments.ckpt_path)
+    if path.suffix == ".onnx" or (arguments.ckpt_path in ("last", "best") and not path.exists()):
+        raise ElifPoseError(f"--ckpt_path {path}: give a checkpoint's file; a fit keeps its own in RUN/checkpoints")
     if path.exists() or not arguments.mirrors:
         return path
     if arguments.sha256 is None:

@@ -108,7 +108,7 @@ def open_session(model: str | Path | bytes, options: "SessionOptions") -> "Infer
     import onnxruntime
 
     if not isinstance(model, bytes) and not Path(model).is_file():
-        raise ElifPoseError(f"there is no ONNX file {model}; check the path, or write it with `elifpose export`")
+        raise ElifPoseError(f"there is no ONNX file {model}; check the path")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no other common class

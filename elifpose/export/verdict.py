@@ -144,9 +144,9 @@ def _difference_rows(difference: Difference, bound: Bound) -> list[tuple[str, st
             f"{bound.tie.below:g} of the range",
         ),
         ("the others, mean", f"{difference.mean_px:.4f} px"),
-        ("the others, 99 % within", f"{difference.percentile_99_px:.4f} px"),
         ("the others, largest", f"{difference.max_px:.4f} px"),
         ("all, mean", f"{difference.mean_of_all_px:.4f} px"),
+        ("all, 99 % within", f"{difference.percentile_99_px:.4f} px"),
         ("scores, mean and largest", f"{difference.mean_score:.2g}, {difference.max_score:.2g}"),
     ]
     if difference.logits is not None:

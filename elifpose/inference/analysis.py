@@ -8,6 +8,7 @@ import numpy.typing as npt
 from elifpose.biomechanics import (
     JointAngles,
     butterworth_lowpass,
+    check_body_height,
     facing_direction,
     fill_gaps,
     gait_events,
@@ -117,7 +118,7 @@ def analyse(recording: Recording, track: Track, settings: Settings) -> Analysis:
             seen, the body's height cannot be measured in the picture though it is given, it cannot be told which way
             the person faces, or a setting is out of range.
     """
-    settings = _checked(settings)
+    settings = checked_settings(settings)
     gated = gate_keypoints(track.keypoints, settings.min_score)
     repaired = repair_sides(gated)
     keypoints = fill_gaps(repaired.keypoints, recording.fps, settings.max_gap_s)
@@ -138,12 +139,14 @@ def analyse(recording: Recording, track: Track, settings: Settings) -> Analysis:
     return Analysis(recording, track, settings, sides, facing, yaw, scale, repaired.swapped, tuple(warnings))
 
 
-def _checked(settings: Settings) -> Settings:
+def checked_settings(settings: Settings) -> Settings:
     """The same with the muscles named, each once; `ElifPoseError` if something is out of range."""
     model = muscle_model(settings.model)
     usual = tuple(name for name, muscle in model.muscles.items() if not muscle.experimental)
     for muscle in settings.muscles:
         model.muscle(muscle)
+    if settings.body_height_m is not None:
+        check_body_height(settings.body_height_m)
     start, stop = settings.neutral_s or (0.0, 1.0)
     sides = ", ".join(settings.sides) or "none"
     rules = (
@@ -176,7 +179,7 @@ def _checked_yaw(keypoints: FloatArray, person: int, force: bool) -> float:
     if yaw > LARGEST_YAW and not force:
         raise ElifPoseError(
             f"person {person} is seen about {yaw:.0f}° from side-on, where angles in the picture are not the joints' "
-            f"(up to {LARGEST_YAW:.0f}° is analysed): film from the side, or use force to get them all the same"
+            f"(up to {LARGEST_YAW:.0f}° is analysed): film from the side, or give --force to get them all the same"
         )
     return yaw
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from elifpose import __version__
 from elifpose.biomechanics import MODELS
-from elifpose.inference.analysis import Settings, analyse
+from elifpose.inference.analysis import Settings, analyse, checked_settings
 from elifpose.inference.detector import BoxesFile, Detector, PersonDetector, WholeFrame
 from elifpose.inference.frames import FrameSource, is_camera, open_source
 from elifpose.inference.keypoint_files import read_keypoints
@@ -44,12 +44,13 @@ def run(argv: Sequence[str]) -> int:
     recorded = arguments.source is not None and not is_camera(arguments.source)
     if arguments.overlay and not recorded:
         parser.error("--overlay draws on a recording, and this is none: record a video, and analyze that")
+    settings = checked_settings(_settings(arguments))
     console = Console()
     if arguments.keypoints is not None:
         recording, tracks = read_keypoints(arguments.keypoints, arguments.fps)
     else:
         recording, tracks = _follow(arguments)
-    people = _analyse(recording, tracks, _settings(arguments), console)
+    people = _analyse(recording, tracks, settings, console)
     _write(arguments, people, recorded, console)
     return 0
 
@@ -57,6 +58,7 @@ def run(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="elifpose analyze",
+        usage="elifpose analyze RECORDING --model FILE [OPTIONS], or elifpose analyze --keypoints FILE [OPTIONS]",
         description="Joint angles and muscle-tendon lengths of the people in a recording.",
         epilog=_EPILOG,
         allow_abbrev=False,

@@ -1,10 +1,12 @@
 """The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
 
 import warnings
+from argparse import SUPPRESS, ArgumentError
 from pathlib import Path
 from typing import Any, Self
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
@@ -20,11 +22,12 @@ from elifpose.training.checkpoints import Weights
 from elifpose.training.comparison import compare, comparison_table
 from elifpose.training.evaluating import Precision
 from elifpose.training.module import ElifPoseModule
+from elifpose.training.option_errors import option_error
 from elifpose.training.result_files import write_files
 from elifpose.training.robustness import measure_robustness, robustness_csv, robustness_table
 from elifpose.training.runs import find_checkpoint
 from elifpose.training.sensitivity_report import report_sensitivity
-from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.errors import ElifPoseError, user_message
 
 _PARSERS = {
     "fit": {"usage": "elifpose fit --config FILE [OPTIONS]", "description": "Train, validating as it goes."},
@@ -72,34 +75,45 @@ class ElifPoseCLI(LightningCLI):
     @classmethod
     def build(cls, options: list[str]) -> tuple[ElifPoseModule, PoseDataModule]:
         """Parse the options of ``fit`` and build module and data module, without running anything."""
-        built = cls._parsed(options, run=False)
+        built = _BuildingCLI._parsed(options, run=False)
         return built.model, built.datamodule
 
     @classmethod
     def _parsed(cls, argv: list[str], run: bool) -> Self:
         _quiet_libraries()
         always = [callbacks.Timing(), callbacks.SetShares(), callbacks.Dashboard()]
-        return cls(
-            ElifPoseModule,
-            PoseDataModule,
-            args=argv,
-            run=run,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            trainer_defaults={"use_distributed_sampler": False, "callbacks": always},
-            parser_kwargs=_PARSERS,
-        )
+        try:
+            return cls(
+                ElifPoseModule,
+                PoseDataModule,
+                args=argv,
+                run=run,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                trainer_defaults={"use_distributed_sampler": False, "callbacks": always},
+                parser_kwargs=_PARSERS,
+            )
+        except MisconfigurationException as error:  # such as a GPU that is not there
+            raise ElifPoseError(user_message(error) or f"the trainer says: {error}") from error
+        except RuntimeError as error:
+            if "Connection closed by peer" not in str(error):
+                raise
+            raise ElifPoseError("another process of this run has stopped; its own message says why") from error
 
     @override
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         parser = super().init_parser(**kwargs)
         parser.allow_abbrev = False  # a misspelt option is an error, not a shorter way to say another
+        parser.exit_on_error = False
         return parser
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            raise ElifPoseError(user_message(error) or option_error(str(error), args)) from error
         command = self.config.get("subcommand")
         if command in (None, "fit"):
             return
@@ -118,6 +132,8 @@ class ElifPoseCLI(LightningCLI):
                 " --last_checkpoint.enabled=false"
             )
         checkpoint = options.ckpt_path
+        if checkpoint is not None or self._exported is not None:
+            options.model.init_from = None  # the file need not be there any more
         if self._exported is not None:
             return
         if checkpoint in ("last", "best"):
@@ -241,6 +257,15 @@ class ElifPoseCLI(LightningCLI):
         parser.add_lightning_class_args(callbacks.QuantizationReport, "quantization_report")
         parser.add_lightning_class_args(callbacks.LastCheckpoint, "last_checkpoint")
         _link(parser)
+
+
+class _BuildingCLI(ElifPoseCLI):
+    """Builds what ``fit`` would train, also from the ``config.yaml`` of a run, which says of a checkpoint too."""
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        super().add_arguments_to_parser(parser)
+        parser.add_argument("--ckpt_path", type=str | None, help=SUPPRESS)
 
 
 def _link(parser: LightningArgumentParser) -> None:

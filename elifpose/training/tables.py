@@ -94,7 +94,7 @@ def keypoint_table(name: str, keypoints: Sequence[KeypointFigures]) -> Table:
     notes = {"median error": "median error in input pixels", "swaps": "swaps: put where the other side's is"}
     caption = [note for heading, note in notes.items() if heading in shown]
     if "PCK@0.1" not in shown:
-        caption = ["errors in annotated boxes only"]
+        caption = ["distances and swaps: for annotated boxes only"]
     table = Table(title=Text(f"{name}, per keypoint"), caption="; ".join(caption), caption_justify="left")
     table.add_column("keypoint")
     for heading in ("labelled", *shown):

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from elifpose.datasets.augment import PhotometricAugment
@@ -289,6 +290,17 @@ def test_preparation_parses_and_setup_finds_the_cache(root: Path, cache_folder: 
     assert {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()} == before
     with pytest.raises(ElifPoseError, match=r"data\.test\.absent: no annotations .*absent\.json"):
         data.setup("test")
+
+
+def test_an_evaluation_parses_its_own_sets_and_leaves_errors_to_setup(root: Path, cache_folder: Path) -> None:
+    (root / "c.json").write_text("{")
+    data = module(root)
+    data.trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+    data.trainer.state.fn = TrainerFn.VALIDATING
+    data.prepare_data()
+    assert not cache_folder.exists()
+    with pytest.raises(ElifPoseError, match=r"c\.json is not valid JSON"):
+        data.setup("validate")
 
 
 def test_the_command_line_builds_it(tmp_path: Path) -> None:

@@ -187,6 +187,8 @@ def test_a_checkpoint_is_fetched(checkpoint: Path, tmp_path: Path, capsys: pytes
         (("--preset", "rtmlib", "--format", "coreml"), "--preset rtmlib is an ONNX file"),
         (("--people", "0"), "--people must be at least 1, not 0"),
         (("--skeleton", "coco17"), "has 26 keypoints, and the skeleton 'coco17' has 17"),
+        (("--ckpt_path", "last"), "--ckpt_path last: give a checkpoint's file"),
+        (("--ckpt_path", "pose.onnx"), "--ckpt_path pose.onnx: give a checkpoint's file"),
         (("--out", "{file}/pose.onnx"), "cannot be written"),
         (("--out", "{file}/pose.safetensors"), "cannot be written"),
         (("--out", "pose.safetensors", "--precision", "float16"), "--precision: a network file keeps"),

@@ -325,10 +325,17 @@ def test_networks_and_detectors_that_will_not_do_are_told(
     assert "give --model FILE" in analyse(video, "--out", tmp_path / "out", status=1)
     said = analyse(video, "--model", other, "--out", tmp_path / "out", status=1)
     assert "17 keypoints" in said
+    said = analyse(video, "--model", network, "--detector", tmp_path / "gone.onnx", status=1)
+    assert said.endswith("gone.onnx; check the path\n")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (tmp_path / "detector.onnx").touch()
     words = (video, "--model", network, "--detector", tmp_path / "detector.onnx", "--out", tmp_path / "out")
     assert "pip install 'elifpose[export]'" in analyse(*words, status=1)
+
+
+def test_settings_are_judged_before_the_recording_is_looked_at(analyse: Analyse) -> None:
+    said = analyse("gone.mp4", "--model", "gone.onnx", "--body_height", 175, status=1)
+    assert said.startswith("elifpose: error: a body height of 175 is no person's")
 
 
 def test_words_that_do_not_go_together_are_told(capsys: pytest.CaptureFixture[str]) -> None:
