@@ -140,7 +140,7 @@ def _difference_rows(difference: Difference, bound: Bound) -> list[tuple[str, st
         ("people, keypoints", f"{difference.people}, {difference.keypoints}"),
         (
             "undecided keypoints",
-            f"{difference.ties}: another peak, {bound.tie.apart} bins or more away, within "
+            f"{difference.ties}: another peak at a distance of {bound.tie.apart} or more bins, within "
             f"{bound.tie.below:g} of the range",
         ),
         ("the others, mean", f"{difference.mean_px:.4f} px"),

@@ -57,8 +57,8 @@ def plots(analysis: Analysis) -> list[Plot]:
             Plot(
                 "gait_cycle",
                 "Gait cycle",
-                "Mean of all strides, each from one heel strike (0 %) to the next of the same foot (100 %); the band "
-                "is one standard deviation to either side.",
+                "Mean of the strides without gaps, each from one heel strike (0 %) to the next of the same foot "
+                "(100 %); the band is one standard deviation to either side.",
                 cycles_figure(analysis),
             )
         )

@@ -24,7 +24,9 @@ def summary(analysis: Analysis) -> list[str]:
         sentences += [_of_angles(side), _of_muscles(side)]
     strides = [f"{len(side.strikes) - 1} {side.side}" for side in analysis.sides.values() if len(side.strikes) > 1]
     if strides:
-        sentences.append(f"Strides from heel strike to heel strike: {' and '.join(strides)}.")
+        sentences.append(
+            f"Strides from heel strike to heel strike: {' and '.join(strides)}; means leave out those with gaps."
+        )
     else:
         sentences.append("No two heel strikes of one foot were found, so there is no gait cycle.")
     return [sentence for sentence in sentences if sentence]

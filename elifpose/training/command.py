@@ -1,5 +1,6 @@
 """The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
 
+import logging
 import warnings
 from argparse import SUPPRESS, ArgumentError
 from pathlib import Path
@@ -60,6 +61,12 @@ def _quiet_libraries() -> None:
     """Keep libraries' notes to each other from the user."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    """Whether a line is about the run, and no advertisement."""
+    return not record.getMessage().startswith("💡")
 
 
 class ElifPoseCLI(LightningCLI):
