@@ -186,7 +186,7 @@ def test_it_trains_with_the_trainers_other_options(
 ) -> None:
     seen, steps, model = Validated(), Steps(), module()
     spec = QuantizationSpec(observer=observer)
-    fit = trainer(tmp_path, qat(1, 2, 2, spec=spec), seen, steps, epochs=3, limit_train_batches=2, **options)
+    fit = trainer(tmp_path, qat(1, 3, 3, spec=spec), seen, steps, epochs=4, **options)
     fit.fit(model, data(rendered))
     assert all(torch.isfinite(loss) for loss in steps.losses)
     assert "val/int8/AP" in seen.figures
