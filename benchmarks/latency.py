@@ -106,8 +106,8 @@ def run(source: Source, options: argparse.Namespace, console: Console) -> list[R
             runs = {PYTORCH: of_one(NetworkRunner(floating, source.codec), images)}
             runs |= {name: of_one(OnnxRunner(path, threads), images) for name, path in files.items()}
             milliseconds = measure(runs, options.repeats)
-            console.print(speed_table(f"{source.path.name}, one person, {threads} thread(s)", milliseconds))
-            found += rows(f"latency of a person, {source.path.name}, {threads} thread(s)", milliseconds)
+            console.print(speed_table(f"{source.path.name}, one person, threads: {threads}", milliseconds))
+            found += rows(f"latency of a person, {source.path.name}, threads: {threads}", milliseconds)
     return found
 
 

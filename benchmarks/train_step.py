@@ -114,7 +114,7 @@ def main() -> None:
     size, people = (options.input_size[0], options.input_size[1]), options.batch_size
     peaks = {name: alone(three_steps, name, size, people).peak for name in VARIANTS}
     medians = seconds(size, people, options.repeats)
-    title = f"RTMPose-t, batch {people} of {size[0]} × {size[1]}, {options.threads} thread(s)"
+    title = f"RTMPose-t, batch {people} of {size[0]} × {size[1]}, threads: {options.threads}"
     table = Table(title=title)
     for column in ("training step", "people/s", "ratio", "peak MB"):
         table.add_column(column, justify="left" if column == "training step" else "right")
