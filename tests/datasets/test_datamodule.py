@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
@@ -301,35 +299,3 @@ def test_an_evaluation_parses_its_own_sets_and_leaves_errors_to_setup(root: Path
     assert not cache_folder.exists()
     with pytest.raises(ElifPoseError, match=r"c\.json is not valid JSON"):
         data.setup("validate")
-
-
-def test_the_command_line_builds_it(tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        "data:\n"
-        "  train: {a: {annotations: a.json, images: a}}\n"
-        "  val: {c: {annotations: c.json, images: c}}\n"
-        "  predict: {e: {annotations: e.json, images: e}}\n"
-        "  geometry: {rotation: 40}\n"
-    )
-    arguments = ["--config", str(config), "--data.train.a.weight=2", "--data.val.c.annotations=d.json"]
-    arguments += ["--data.boxes=gt", "--data.predict.e.detections=boxes.json"]
-    arguments += ["--data.geometry.flip_prob=0", "--data.photometric={}", "--data.input_size=[96,128]"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cli = LightningCLI(
-            BoringModel,
-            PoseDataModule,
-            run=False,
-            save_config_callback=None,
-            seed_everything_default=False,
-            args=arguments,
-        )
-    data = cli.datamodule
-    assert data.sources["train"] == {"a": PoseSet("a.json", "a", weight=2.0)}
-    assert data.sources["val"] == {"c": PoseSet("d.json", "c")}
-    assert data.sources["predict"] == {"e": PoseSet("e.json", "e", detections="boxes.json")}
-    assert data.boxes == "gt"
-    assert data.geometry == GeometricTransform(flip_prob=0.0, rotation=40.0)
-    assert data.photometric == PhotometricAugment()
-    assert data.input_size == (96, 128)

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import write_network, write_video
 
 from elifpose.biomechanics.points import POINTS, SIDES
+from elifpose.cli import main
 from elifpose.inference.analysis import Analysis, Settings, analyse
 from elifpose.inference.recording import FloatArray, Recording, Track
+from elifpose.structures.skeletons import HALPE26
 
+Analyse = Callable[..., str]
 Analysed = Callable[..., Analysis]
 
 
@@ -43,3 +47,27 @@ def analysed(walk_keypoints: FloatArray) -> Analysed:
         return analyse(recording, track, settings or Settings())
 
     return build
+
+
+@pytest.fixture(name="analyse")
+def typed_analyse(capsys: pytest.CaptureFixture[str]) -> Analyse:
+    """Type ``elifpose analyze`` and give all that it says."""
+
+    def typed(*words: object, status: int = 0) -> str:
+        found = main(["analyze", *map(str, words)])
+        said = capsys.readouterr()
+        assert found == status, said
+        return said.out + said.err
+
+    return typed
+
+
+@pytest.fixture(scope="session")
+def network(walk_keypoints: FloatArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported network that sees the first frame of the stored walk in every crop."""
+    return write_network(tmp_path_factory.mktemp("network") / "pose.onnx", HALPE26, walk_keypoints[0, :, :2])
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "walk.mp4", 16)

@@ -1,23 +1,20 @@
 import csv
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from recordings import write_video
 
 from elifpose.biomechanics.points import FloatArray
 from elifpose.cli import main
-from elifpose.export.contract import Contract, metadata
 from elifpose.inference import command
 from elifpose.inference.keypoint_files import read_keypoints, write_keypoints
 from elifpose.inference.pose import TrackingSettings
-from elifpose.inference.recording import Recording, Track
-from elifpose.structures import Skeleton
-from elifpose.structures.skeletons import COCO17, HALPE26
+from elifpose.inference.recording import Track
 from elifpose.utils.errors import ElifPoseError
 
 Analyse = Callable[..., str]
@@ -39,79 +36,6 @@ def angles(path: Path, side: str, person: int = 0) -> FloatArray:
     rows = csv.DictReader(line for line in path.read_text().splitlines() if not line.startswith("#"))
     wanted = [row for row in rows if (row["side"], row["person"]) == (side, str(person))]
     return np.array([[float(row[name] or "nan") for name in _ANGLES] for row in wanted])
-
-
-@pytest.fixture
-def analyse(capsys: pytest.CaptureFixture[str]) -> Analyse:
-    """Type ``elifpose analyze`` and give all that it says."""
-
-    def typed(*words: object, status: int = 0) -> str:
-        found = main(["analyze", *map(str, words)])
-        said = capsys.readouterr()
-        assert found == status, said
-        return said.out + said.err
-
-    return typed
-
-
-@pytest.fixture(scope="session")
-def network(walk_keypoints: FloatArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported network that sees the first frame of the stored walk in every crop."""
-    return write_network(tmp_path_factory.mktemp("network") / "pose.onnx", HALPE26, walk_keypoints[0, :, :2])
-
-
-def write_network(path: Path, skeleton: Skeleton, places: FloatArray) -> Path:
-    """A network that gives places ``(K, 2)``, fitted into the crop, whatever it sees; the score of a NaN is 0."""
-    onnx = pytest.importorskip("onnx", reason="needs elifpose[export]")
-    pytest.importorskip("onnxruntime", reason="needs elifpose[export]")
-    from onnx import TensorProto, helper, numpy_helper
-
-    size = (192, 256)
-    contract = Contract(size, 2.0, "simcc", False, "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    lowest, highest = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
-    zoom = 0.8 * min(size / (highest - lowest))
-    inputs = (places - (lowest + highest) / 2) * zoom + np.array(size) / 2
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Mul", ["mean", "none"], ["zero"]),
-        helper.make_node("Unsqueeze", ["zero", "two_axes"], ["nothing"]),
-    ]
-    constants = {"none": np.zeros(1, np.float32), "two_axes": np.array([1, 2])}
-    for axis, name in enumerate("xy"):
-        bins = np.zeros((1, len(places), 2 * size[axis]), np.float32)
-        for point, place in enumerate(inputs[:, axis]):
-            if np.isfinite(place):
-                bins[0, point, round(2 * place)] = 0.9
-        constants[f"bins_{name}"] = bins
-        nodes.append(helper.make_node("Add", ["nothing", f"bins_{name}"], [f"simcc_{name}"]))
-    graph = helper.make_graph(
-        nodes,
-        "one posture",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, size[1], size[0]])],
-        [helper.make_tensor_value_info(f"simcc_{name}", TensorProto.FLOAT, None) for name in "xy"],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    codec = {"input_size": list(size), "split_ratio": 2.0}
-    about = {"codec": codec, "calibration": None, "skeleton": skeleton.arguments()}
-    helper.set_model_props(model, metadata(contract, about))
-    onnx.save(model, str(path))
-    return path
-
-
-@pytest.fixture(scope="session")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("video") / "walk.mp4", 16)
-
-
-def write_video(path: Path, frames: int) -> Path:
-    """Noise, 160 x 120 pixels, 30 frames per second."""
-    noise = np.random.default_rng(0).integers(0, 256, (frames, 120, 160, 3), dtype=np.uint8)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30, (160, 120))
-    for frame in noise:
-        writer.write(frame)
-    writer.release()
-    return path
 
 
 def test_unfiltered_angles_of_given_keypoints_are_the_truth(
@@ -271,85 +195,6 @@ def test_a_camera_is_looked_at_once_and_shows_angles_live(
     np.testing.assert_allclose([float(angle) for angle in shown.groups()], expected, atol=2.5)
     assert len(angles(tmp_path / "angles.csv", "left")) == 16
     assert json.loads((tmp_path / "summary.json").read_text())["recording"]["source"] == "0"
-
-
-def test_bad_recordings_are_told_in_one_sentence(network: Path, tmp_path: Path, analyse: Analyse) -> None:
-    write_video(tmp_path / "empty.mp4", 0)
-    (tmp_path / "notes.mp4").write_text("no video")
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(2):
-        cv2.imwrite(str(folder / f"{number}.png"), np.zeros((12, 16, 3), np.uint8))
-    (tmp_path / "boxes.json").write_text("{")
-    for words, message in (
-        ((tmp_path / "empty.mp4",), "no frame that can be read"),
-        ((tmp_path / "notes.mp4",), "no frame that can be read"),
-        ((tmp_path / "gone.mp4",), "there is no video, picture or folder"),
-        ((folder,), "give them by --fps"),
-        ((folder, "--fps", 0), "--fps is 0"),
-        ((folder, "--fps", 30, "--boxes", tmp_path / "boxes.json"), "boxes.json"),
-        ((folder, "--fps", 30, "--detect_every", 0), "detect_every is 0"),
-    ):
-        said = analyse(*words, "--model", network, "--out", tmp_path / "out", status=1)
-        assert message in said
-        assert "Traceback" not in said
-    assert not (tmp_path / "out").exists()
-
-
-def test_bad_keypoints_are_told_in_one_sentence(reference: Path, tmp_path: Path, analyse: Analyse) -> None:
-    walk = (reference / "sports2d_input_R_px.trc").read_text().split("\n")
-    (tmp_path / "still.trc").write_text("\n".join([*walk[:2], re.sub(r"^\S+", "0", walk[2]), *walk[3:]]))
-    (tmp_path / "broken.json").write_text('{"frames": [')
-    nobody = Recording("nobody", 30.0, (100, 100), 2)
-    write_keypoints(tmp_path / "nobody.json", nobody, [])
-    (tmp_path / "taken").write_text("a file")
-    for words, message in (
-        (("--keypoints", tmp_path / "still.trc"), "says no frame rate"),
-        (("--keypoints", tmp_path / "broken.json"), "is not JSON"),
-        (("--keypoints", tmp_path / "nobody.json"), "holds no person"),
-        (("--keypoints", tmp_path / "gone.json"), "there is no file"),
-        (("--keypoints", reference / "sports2d_input_R_px.trc", "--muscles", "biceps"), "has no muscle 'biceps'"),
-        (("--keypoints", reference / "sports2d_input_R_px.trc", "--body_height", -1), "height"),
-        (("--keypoints", reference / "sports2d_input_R_px.trc", "--neutral_time", 50, 60), "from 50 to 60 s"),
-    ):
-        assert message in analyse(*words, "--out", tmp_path / "out", status=1)
-    walk_path = reference / "sports2d_input_R_px.trc"
-    assert "--out" in analyse("--keypoints", walk_path, "--out", tmp_path / "taken", status=1)
-    assert not (tmp_path / "out").exists()
-
-
-def test_networks_and_detectors_that_will_not_do_are_told(
-    network: Path, video: Path, tmp_path: Path, analyse: Analyse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = write_network(tmp_path / "coco.onnx", COCO17, np.arange(34.0).reshape(17, 2))
-    assert "give --model FILE" in analyse(video, "--out", tmp_path / "out", status=1)
-    said = analyse(video, "--model", other, "--out", tmp_path / "out", status=1)
-    assert "17 keypoints" in said
-    said = analyse(video, "--model", network, "--detector", tmp_path / "gone.onnx", status=1)
-    assert said.endswith("gone.onnx; check the path\n")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    (tmp_path / "detector.onnx").touch()
-    words = (video, "--model", network, "--detector", tmp_path / "detector.onnx", "--out", tmp_path / "out")
-    assert "pip install 'elifpose[export]'" in analyse(*words, status=1)
-
-
-def test_settings_are_judged_before_the_recording_is_looked_at(analyse: Analyse) -> None:
-    said = analyse("gone.mp4", "--model", "gone.onnx", "--body_height", 175, status=1)
-    assert said.startswith("elifpose: error: a body height of 175 is no person's")
-
-
-def test_words_that_do_not_go_together_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    either, overlay = "give a recording, or keypoints by --keypoints", "--overlay draws on a recording"
-    for words, message in (
-        ([], either),
-        (["walk.mp4", "--keypoints", "walk.json"], either),
-        (["--keypoints", "walk.json", "--overlay"], overlay),
-        (["0", "--model", "pose.onnx", "--overlay"], overlay),
-    ):
-        with pytest.raises(SystemExit) as stopped:
-            main(["analyze", *words])
-        assert stopped.value.code == 2
-        assert message in capsys.readouterr().err
 
 
 def test_help_says_what_the_figures_are(capsys: pytest.CaptureFixture[str]) -> None:

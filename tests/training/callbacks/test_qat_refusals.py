@@ -1,23 +1,14 @@
 """What quantization in the middle of a fit cannot do, and says."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
+from qat_fits import MakeData, MakeModule, MakeTrainer
 
-from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.quantization import QuantizationSpec
-from elifpose.quantization.spec import Observer
-from elifpose.training import ElifPoseModule
 from elifpose.training.callbacks import QATCallback
 from elifpose.utils.errors import ElifPoseError
-
-MakeModule = Callable[..., ElifPoseModule]
-MakeData = Callable[..., PoseDataModule]
-MakeTrainer = Callable[..., pl.Trainer]
-OBSERVERS: tuple[Observer, ...] = ("minmax", "learned")
 
 
 def test_integers_of_a_float_network_are_refused(
