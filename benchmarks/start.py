@@ -46,7 +46,7 @@ def main() -> None:
         print(f"{name:24}{1000 * wall:10.0f}{1000 * cpu:10.0f}")
     told = {name: f"{wall:.2f} s, {cpu:.2f} s CPU" for name, (wall, cpu) in medians.items()}
     against = f"a Python that does nothing: {told.pop('python')}"
-    write_rows(options.rows, [Row(f"start of {name}", figure, against) for name, figure in told.items()])
+    write_rows(options.rows, [Row(f"start of `{name}`", figure, against) for name, figure in told.items()])
 
 
 if __name__ == "__main__":
