@@ -192,6 +192,8 @@ def test_every_shipped_configuration_trains_and_validates(
         (["--model.codec.sigma=[0,1]"], "sigma"),
         (["--data.batch_size=0"], "batch_size"),
         (["--data.geometry.flip_prob=3"], "flip_prob is 3.0; it must be"),
+        (["--trainer.devices=abc"], "correct the --trainer options"),
+        (["--trainer.max_epochs=-7"], "the trainer says: `max_epochs`"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(

@@ -1,78 +1,36 @@
-"""The Lightning command line: constructors' signatures become options, linked where they say the same thing."""
+"""The Lightning command line: constructors' signatures become options, and a run is made of them."""
 
-import logging
 import warnings
 from argparse import SUPPRESS, ArgumentError
 from pathlib import Path
 from typing import Any, Self
 
-import torch
+from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info
 from rich.console import Console
 from typing_extensions import override
 
 from elifpose.datasets.datamodule import PoseDataModule
-from elifpose.models import CSPNeXt
-from elifpose.structures.skeletons import get_skeleton
 from elifpose.training import callbacks
 from elifpose.training.artefact import SUFFIX, Artefact
-from elifpose.training.checkpoints import Weights
 from elifpose.training.comparison import compare, comparison_table
-from elifpose.training.evaluating import Precision
 from elifpose.training.module import ElifPoseModule
 from elifpose.training.option_errors import option_error
+from elifpose.training.options import SUBCOMMANDS, add_callbacks, add_evaluation, add_validation, link_options
+from elifpose.training.quiet import quiet_libraries
 from elifpose.training.result_files import write_files
 from elifpose.training.robustness import measure_robustness, robustness_csv, robustness_table
-from elifpose.training.runs import find_checkpoint
+from elifpose.training.runs import checkpoint_path
 from elifpose.training.sensitivity_report import report_sensitivity
 from elifpose.utils.errors import ElifPoseError, user_message
-
-_PARSERS = {
-    "fit": {"usage": "elifpose fit --config FILE [OPTIONS]", "description": "Train, validating as it goes."},
-    "validate": {
-        "usage": "elifpose validate --config FILE --ckpt_path FILE [OPTIONS]",
-        "description": "Measure a checkpoint on the validation sets.",
-    },
-    "test": {
-        "usage": "elifpose test --config FILE --ckpt_path FILE [OPTIONS]",
-        "description": "Measure a checkpoint on the test sets; of sets without annotations, write what to submit.",
-    },
-    "predict": {
-        "usage": "elifpose predict --config FILE --ckpt_path FILE [OPTIONS]",
-        "description": "Write the keypoints of a data set's people as COCO JSON and CSV.",
-    },
-}
-
-_NOISE = (
-    r".*LeafSpec",  # lightning 2.6.6 asks torch 2.13 for a class by its old name
-    r"(?s)\s*.*(was deprecated in v4|JsonargparseDeprecationWarning)",  # lightning's calls of jsonargparse 4
-    r"Precision .* is not supported by the model summary",
-    r"The dirpath has changed",  # each run has a folder of its own
-    r"It is recommended to use .self.log.*sync_dist",  # our figures are of all processes already
-    r"You are using a custom batch sampler",  # ours says of itself whom it shows
-    r"Grad strides do not match bucket view strides",  # torch on 1x1 kernels in channels-last memory; harmless
-)
-
-
-def _quiet_libraries() -> None:
-    """Keep libraries' notes to each other from the user."""
-    for message in _NOISE:
-        warnings.filterwarnings("ignore", message=message)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
-
-
-def _is_no_tip(record: logging.LogRecord) -> bool:
-    """Whether a line is about the run, and no advertisement."""
-    return not record.getMessage().startswith("💡")
 
 
 class ElifPoseCLI(LightningCLI):
     """``elifpose fit | validate | test | predict``."""
 
     _exported: Path | None = None
+    """What stands in for the network; None for the network itself."""
 
     @classmethod
     def run_command(cls, argv: list[str]) -> None:
@@ -87,7 +45,7 @@ class ElifPoseCLI(LightningCLI):
 
     @classmethod
     def _parsed(cls, argv: list[str], run: bool) -> Self:
-        _quiet_libraries()
+        quiet_libraries()
         always = [callbacks.Timing(), callbacks.SetShares(), callbacks.Dashboard()]
         try:
             return cls(
@@ -99,7 +57,7 @@ class ElifPoseCLI(LightningCLI):
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
                 trainer_defaults={"use_distributed_sampler": False, "callbacks": always},
-                parser_kwargs=_PARSERS,
+                parser_kwargs=SUBCOMMANDS,
             )
         except MisconfigurationException as error:  # such as a GPU that is not there
             raise ElifPoseError(user_message(error) or f"the trainer says: {error}") from error
@@ -114,6 +72,36 @@ class ElifPoseCLI(LightningCLI):
         parser.allow_abbrev = False  # a misspelt option is an error, not a shorter way to say another
         parser.exit_on_error = False
         return parser
+
+    @staticmethod
+    @override
+    def subcommands() -> dict[str, set[str]]:
+        built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
+        skipped = {*built, "weights_only", "verbose", "return_predictions"}
+        return dict.fromkeys(SUBCOMMANDS, skipped)
+
+    @override
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand != "fit":
+            add_evaluation(parser)
+        if subcommand == "validate":
+            add_validation(parser)
+        return parser
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        add_callbacks(parser)
+        link_options(parser)
+
+    @override
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        fixed: dict[str, Any] = {"weights_only": True}  # a checkpoint is read, never executed
+        if subcommand in ("validate", "test"):
+            fixed["verbose"] = False  # the report's tables say it
+        if subcommand == "predict":
+            fixed["return_predictions"] = False  # they are written, and need not be kept
+        return {**super()._prepare_subcommand_kwargs(subcommand), **fixed}
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -138,71 +126,24 @@ class ElifPoseCLI(LightningCLI):
                 "--trainer.enable_checkpointing=false: for no checkpoints say --checkpoint.save_top_k=0"
                 " --last_checkpoint.enabled=false"
             )
-        checkpoint = options.ckpt_path
-        if checkpoint is not None or self._exported is not None:
+        if options.ckpt_path is not None:
+            runs = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
+            options.ckpt_path = checkpoint_path(options.ckpt_path, runs)
+        if options.ckpt_path is not None or self._exported is not None:
             options.model.init_from = None  # the file need not be there any more
-        if self._exported is not None:
-            return
-        if checkpoint in ("last", "best"):
-            folder = Path(options.checkpoint.dirpath or options.trainer.default_root_dir or "lightning_logs")
-            options.ckpt_path = str(find_checkpoint(checkpoint, folder))
-            rank_zero_info(f"--ckpt_path {checkpoint}: {options.ckpt_path}")
-        elif checkpoint not in (None, "hpc") and not Path(checkpoint).is_file():
-            raise ElifPoseError(f"--ckpt_path: there is no file {checkpoint}; give a checkpoint, or 'last' or 'best'")
-        elif self.subcommand != "fit" and not (checkpoint or options.model.init_from or options.get("results")):
+        elif self.subcommand != "fit" and not (options.model.init_from or options.get("results")):
             raise ElifPoseError(
                 f"{self.subcommand} needs trained weights: give --ckpt_path FILE (or 'last' or 'best'), or"
                 " --model.init_from FILE for weights of another program"
             )
 
-    @staticmethod
     @override
-    def subcommands() -> dict[str, set[str]]:
-        built = {"model", "datamodule", "train_dataloaders", "val_dataloaders", "dataloaders"}
-        skipped = {*built, "weights_only", "verbose", "return_predictions"}
-        return dict.fromkeys(_PARSERS, skipped)
-
-    @override
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        if subcommand != "fit":
-            parser.add_argument(
-                "--weights",
-                type=Weights,
-                default="averaged",
-                help="Of a checkpoint that has both, evaluate the averaged weights or those that were being trained.",
-            )
-            parser.add_argument(
-                "--precision",
-                type=Precision,
-                default="float",
-                help="Evaluate the network as it is, or a quantized one converted to integers.",
-            )
-        if subcommand == "validate":
-            parser.add_argument(
-                "--robustness", action="store_true", help="Also measure under disturbed boxes and images."
-            )
-            parser.add_argument(
-                "--sensitivity",
-                action="store_true",
-                help="Also report what each layer loses in 8 bits, and which layers to give 16.",
-            )
-            parser.add_argument(
-                "--results",
-                type=str,
-                nargs="+",
-                help="Judge a COCO results file, or a run's folder, instead of a network; of two, the difference.",
-            )
-        return parser
-
-    @override
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        fixed: dict[str, Any] = {"weights_only": True}  # a checkpoint is read, never executed
-        if subcommand in ("validate", "test"):
-            fixed["verbose"] = False  # the report's tables say it
-        if subcommand == "predict":
-            fixed["return_predictions"] = False  # they are written, and need not be kept
-        return {**super()._prepare_subcommand_kwargs(subcommand), **fixed}
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, TypeError, ValueError) as error:  # such as a GPU that is not there
+            told = " ".join(str(error).split()).rstrip(".!")
+            raise ElifPoseError(f"the trainer says: {told}; correct the --trainer options") from error
 
     def before_test(self) -> None:
         """Choose the weights, and what to make of them."""
@@ -235,7 +176,6 @@ class ElifPoseCLI(LightningCLI):
             report_sensitivity(self.trainer, self.model, self.datamodule)
 
     def _judge(self, results: list[Path], bootstrap: int) -> None:
-        self.datamodule.prepare_data()
         self.datamodule.setup("validate")
         for comparison in compare(results, self.datamodule.val_sets, self.model.evaluation, bootstrap):
             Console().print(comparison_table(comparison))
@@ -247,24 +187,6 @@ class ElifPoseCLI(LightningCLI):
             (path,) = write_files(folder, {"robustness.csv": robustness_csv(rows)})
             Console().print(robustness_table(rows), f"Written: {path}", soft_wrap=True)
 
-    @override
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/AP",
-                "checkpoint.mode": "max",
-                "checkpoint.filename": "epoch={epoch:03d}-AP={val/AP:.4f}",
-                "checkpoint.auto_insert_metric_name": False,
-            }
-        )
-        parser.add_lightning_class_args(callbacks.ExponentialMovingAverage, "ema")
-        parser.add_lightning_class_args(callbacks.Figures, "figures")
-        parser.add_lightning_class_args(callbacks.Report, "report")
-        parser.add_lightning_class_args(callbacks.QuantizationReport, "quantization_report")
-        parser.add_lightning_class_args(callbacks.LastCheckpoint, "last_checkpoint")
-        _link(parser)
-
 
 class _BuildingCLI(ElifPoseCLI):
     """Builds what ``fit`` would train, also from the ``config.yaml`` of a run, which says of a checkpoint too."""
@@ -273,45 +195,3 @@ class _BuildingCLI(ElifPoseCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         super().add_arguments_to_parser(parser)
         parser.add_argument("--ckpt_path", type=str | None, help=SUPPRESS)
-
-
-def _link(parser: LightningArgumentParser) -> None:
-    """Say once what several parts must agree on."""
-    parser.link_arguments("model.codec.input_size", "data.input_size")
-    parser.link_arguments("model.codec.input_size", "model.network.head.input_size")
-    parser.link_arguments("model.codec.split_ratio", "model.network.head.split_ratio")
-    parser.link_arguments("model.skeleton", "data.skeleton")
-    parser.link_arguments("model.skeleton", "model.network.head.num_keypoints", compute_fn=_num_keypoints)
-    maps = ("model.network.backbone", "model.network.neck")
-    parser.link_arguments(maps, "model.network.head.in_channels", compute_fn=_head_channels)
-    parser.link_arguments(maps, "model.network.head.stride", compute_fn=_head_stride)
-    parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
-    parser.link_arguments("checkpoint.dirpath", "last_checkpoint.dirpath")
-
-
-def _num_keypoints(skeleton: object) -> int:
-    if not isinstance(skeleton, str):
-        raise ElifPoseError("write a skeleton of your own into a file and give its path: --model.skeleton=FILE.yaml")
-    return get_skeleton(skeleton).num_keypoints
-
-
-def _head_channels(backbone: Any, neck: Any) -> int:
-    """Channels of the map that the head reads: the last of the neck's, or of the backbone's without one."""
-    built = _on_meta(backbone)
-    if neck is None:
-        return built.out_channels[-1]
-    return int(neck.init_args.get("out_channels") or built.out_channels[_level(neck)])
-
-
-def _head_stride(backbone: Any, neck: Any) -> int:
-    """Input pixels per cell of that map."""
-    return _on_meta(backbone).out_strides[_level(neck)]
-
-
-def _level(neck: Any) -> int:
-    return -1 if neck is None else int((neck.init_args.get("out_indices") or [-1])[-1])
-
-
-def _on_meta(backbone: Any) -> CSPNeXt:
-    with torch.device("meta"):
-        return CSPNeXt(**vars(backbone))

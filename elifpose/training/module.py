@@ -1,41 +1,25 @@
-"""The LightningModule: what happens to a batch in training and in evaluation, and what is logged."""
+"""The LightningModule that trains: losses, what is logged of them, and the optimizer."""
 
-import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from typing_extensions import override
 
-from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
 from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_accuracy
 from elifpose.evaluation.settings import Evaluation
 from elifpose.models import AuxiliaryHeatmap, PoseEstimator
-from elifpose.models.checkpoint import network_record
-from elifpose.models.checkpoint_files import RECORD_KEY, read_checkpoint
-from elifpose.quantization.checkpoint import QUANTIZATION, load_network
+from elifpose.models.checkpoint_files import read_checkpoint
+from elifpose.quantization.checkpoint import load_network
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeleton import Skeleton
-from elifpose.structures.skeletons import get_skeleton, recorded_skeleton, skeleton_record
-from elifpose.training.checkpoints import (
-    AVERAGED,
-    Weights,
-    differences,
-    has_training_state,
-    replace_entries,
-    require_same_weights,
-    require_training_state,
-    take_weights,
-)
-from elifpose.training.evaluating import EvaluatingModule
+from elifpose.structures.skeletons import get_skeleton, recorded_skeleton
 from elifpose.training.late_parameters import add_parameters, without
 from elifpose.training.optim import (
     FlatCosine,
@@ -44,12 +28,10 @@ from elifpose.training.optim import (
     parameter_groups,
     total_steps,
 )
-from elifpose.training.quantized import Quantization, load_weights
-from elifpose.training.resume import Options, options_of, reassert, require_fitting
+from elifpose.training.quantized import load_weights
+from elifpose.training.resumable import ResumableModule, recorded_calibration
+from elifpose.training.resume import options_of
 from elifpose.utils.errors import ElifPoseError
-
-_TRAINING_ONLY = "auxiliary."
-"""How the names of weights begin that evaluation has no use for."""
 
 
 def logs_at(trainer: pl.Trainer, step: int) -> bool:
@@ -58,7 +40,7 @@ def logs_at(trainer: pl.Trainer, step: int) -> bool:
     return (step + 1) % every == 0
 
 
-class ElifPoseModule(EvaluatingModule):
+class ElifPoseModule(ResumableModule):
     """Trains and evaluates a pose network.
 
     Args:
@@ -84,12 +66,6 @@ class ElifPoseModule(EvaluatingModule):
         init_scope: ``all`` of the network, with its quantization if it has one, the ``backbone`` alone, or what is
             ``matching`` by name and shape (which drops the head's layers for another number of keypoints).
         channels_last: Memory order of the convolutions; faster than the default on CPUs and GPUs alike.
-
-    Attributes:
-        weights: Which weights of a checkpoint are to be evaluated, and then which they were: ``averaged`` or
-            ``trained``.
-        averaged_state: Gives the averaged weights of a fit; None without an average.
-        quantization: How far the network's quantization is.
     """
 
     def __init__(
@@ -136,12 +112,7 @@ class ElifPoseModule(EvaluatingModule):
         self._init_scope: Literal["all", "backbone", "matching"] = init_scope
         weights = self.skeleton.joint_weights if joint_weights else (1.0,) * self.skeleton.num_keypoints
         self.register_buffer("joint_weights", torch.tensor(weights), persistent=False)
-        self.weights: Weights = "averaged"
-        self.averaged_state: Callable[[], dict[str, Any]] | None = None
-        self.quantization = Quantization(network)
         self._started = False
-        self._configured: Options | None = None
-        self._restored: dict[str, Any] | None = None
 
     @staticmethod
     def _build_auxiliary(network: PoseEstimator) -> list[AuxiliaryHeatmap]:
@@ -152,8 +123,6 @@ class ElifPoseModule(EvaluatingModule):
                 " set --model.network.backbone.out_stages=[3,4], or --model.auxiliary_weight=0"
             )
         return [AuxiliaryHeatmap(of_map, network.head.num_keypoints) for of_map in channels[:-1]]
-
-    # ------------------------------------------------------------------------------------------------- training
 
     @override
     def setup(self, stage: str) -> None:
@@ -238,57 +207,6 @@ class ElifPoseModule(EvaluatingModule):
         datamodule = self.datamodule
         return total_steps(self.trainer, None if datamodule is None else datamodule.train_batches)
 
-    # ---------------------------------------------------------------------------------------------- checkpoints
-
-    def _record(self) -> dict[str, Any]:
-        """What rebuilds network, codec and skeleton."""
-        return {
-            **network_record(self.network),
-            "codec": self.codec.arguments(),
-            "skeleton": skeleton_record(self.skeleton),
-        }
-
-    @override
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.averaged_state is not None and not has_training_state(checkpoint):
-            checkpoint["state_dict"] = self.averaged_state()
-        checkpoint[RECORD_KEY] = {
-            **self._record(),
-            "calibration": None if self.calibration is None else dataclasses.asdict(self.calibration),
-            AVERAGED: self.averaged_state is not None,
-            QUANTIZATION: self.quantization.record(),
-        }
-
-    @override
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        path, record = self.trainer.ckpt_path, checkpoint.get(RECORD_KEY, {})
-        if self.trainer.state.fn == "fit":
-            require_training_state(checkpoint, path)
-            self._restored = {key: checkpoint[key] for key in ("optimizer_states", "lr_schedulers")}
-        else:
-            self.weights = take_weights(checkpoint, self.weights, path)
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(_TRAINING_ONLY)}
-            checkpoint["state_dict"] = replace_entries(checkpoint["state_dict"], _TRAINING_ONLY, own)
-        self.quantization.restore(record.get(QUANTIZATION))
-        require_same_weights(checkpoint, self._record(), self.state_dict(), path)
-        self.calibration = _calibration(record)
-        for difference in differences(record, self._record()):
-            rank_zero_info(f"--ckpt_path: the configuration wins: {difference}")
-
-    @override
-    def on_fit_start(self) -> None:
-        if self._restored is not None:
-            schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-            require_fitting(self.trainer.optimizers[0], schedulers, self._restored)
-
-    @override
-    def on_train_start(self) -> None:
-        if self._restored is not None and self._configured is not None:
-            schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-            for override in reassert(self.trainer.optimizers[0], schedulers, self._configured):
-                rank_zero_info(f"--ckpt_path: the configuration wins: {override}")
-            self._restored = None
-
     @classmethod
     @override
     def load_from_checkpoint(  # type: ignore[override]  # no hyperparameters to override: the file says it all
@@ -300,11 +218,5 @@ class ElifPoseModule(EvaluatingModule):
             raise ElifPoseError(f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton")
         skeleton = recorded_skeleton(record["skeleton"])
         module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=skeleton)
-        module.calibration = _calibration(record)
+        module.calibration = recorded_calibration(record)
         return module.to(map_location) if map_location is not None else module
-
-
-def _calibration(record: dict[str, Any]) -> ScoreCalibration | None:
-    """What a checkpoint's record says of its scores."""
-    stored = record.get("calibration")
-    return None if stored is None else ScoreCalibration(**stored)

@@ -1,11 +1,31 @@
 """Checkpoints of earlier runs, found by what they are rather than by path."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 
 from elifpose.utils.errors import ElifPoseError
+
+
+def checkpoint_path(given: str, folder: Path) -> str:
+    """The file that ``--ckpt_path`` means.
+
+    Args:
+        given: A file, ``last``, ``best``, or ``hpc``, which is Lightning's word for what a cluster's job left.
+        folder: Where runs lie, at any depth.
+
+    Raises:
+        ElifPoseError: There is no such file.
+    """
+    if given in ("last", "best"):
+        found = str(find_checkpoint(cast("Literal['last', 'best']", given), folder))
+        rank_zero_info(f"--ckpt_path {given}: {found}")
+        return found
+    if given != "hpc" and not Path(given).is_file():
+        raise ElifPoseError(f"--ckpt_path: there is no file {given}; give a checkpoint, or 'last' or 'best'")
+    return given
 
 
 def find_checkpoint(which: Literal["last", "best"], folder: Path) -> Path:

@@ -2,16 +2,14 @@
 
 import csv
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from lightning.pytorch.utilities import rank_zero
 
-from elifpose.cli import build, main
+from elifpose.cli import main
 from elifpose.datasets.corruption import CORRUPTIONS
 
 Options = Callable[[Path, Path], list[str]]
@@ -156,17 +154,3 @@ def test_the_callbacks_help_says_what_its_options_do(capsys: pytest.CaptureFixtu
     told = " ".join(capsys.readouterr().out.split())
     assert "0 is the beginning, for a finetune of a float network" in told
     assert "--trainer.callbacks.spec.sixteen_bit_layers" in told
-
-
-def test_what_a_library_advertises_is_not_shown(options: Options, rendered: Path, tmp_path: Path) -> None:
-    build(options(rendered, tmp_path))
-
-    def shown(message: str) -> bool:
-        return bool(
-            logging.getLogger(rank_zero.__name__).filter(
-                logging.LogRecord("", logging.INFO, "", 0, message, None, None)
-            )
-        )
-
-    assert shown("GPU available: False")
-    assert not shown("💡 Tip: buy")
