@@ -124,7 +124,7 @@ class _Annotated(Dataset[object]):
     def __getitem__(self, keys: list[SampleKey]) -> tuple[int, float]:
         """The worker's number, and its memory afterwards."""
         for key in keys:
-            self._of_set._keypoints(key.sample)
+            self._of_set.keypoints(np.array([key.sample]))
         worker = get_worker_info()
         return (0 if worker is None else worker.id), memory("Private_Dirty", "smaps_rollup")
 

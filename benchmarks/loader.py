@@ -152,22 +152,22 @@ def plain_steps(plain: PlainSet, repeats: int) -> Table:
 def kernels(data: PoseDataset, crops: CropShard, repeats: int) -> Table:
     """ElifPose's own steps, each by itself, one person after the other as in a run."""
     people, rng = np.arange(len(data)), np.random.default_rng(0)
-    points, labelled = data._keypoints(people)
-    images = [ImageBuffer().hold(data.read_image(image)) for image in data.image_indices.tolist()]
+    points, labelled = data.keypoints(people)
+    images = [ImageBuffer().hold(data.images.read(image)) for image in data.image_indices.tolist()]
     buffer, names = ImageBuffer(), data.annotations.file_names()
     plans = [
         data.transform.draw(points[i], labelled[i], data.boxes[i], data.skeleton, INPUT_SIZE, None) for i in people
     ]
     matrices, samples = np.stack([plan.matrix for plan in plans]), data.__getitems__(people.tolist())
     of_person: dict[str, Callable[[int], object]] = {
-        "decode the image": lambda i: buffer.read(data.images_folder / names[data.image_indices[i]]),
+        "decode the image": lambda i: buffer.read(data.images.folder / names[data.image_indices[i]]),
         "decode the crop": crops.read,
         "generator": lambda i: np.random.default_rng((0, 0, 0, 0, i)),
         "draw": lambda i: data.transform.draw(points[i], labelled[i], data.boxes[i], data.skeleton, INPUT_SIZE, rng),
         "warp": lambda i: warp(images[i], plans[i].matrix, INPUT_SIZE),
     }
     of_batch: dict[str, Callable[[], object]] = {
-        "keypoints from the columns": lambda: data._keypoints(people),
+        "keypoints from the columns": lambda: data.keypoints(people),
         "map keypoints, invert matrices": lambda: (apply_affine(matrices, points), invert_affine(matrices)),
         "stack into a batch": lambda: collate(samples),
     }

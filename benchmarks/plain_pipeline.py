@@ -62,7 +62,7 @@ class PlainSet:
         ids = data.annotations.ids[data._rows].tolist()
         names = [data.annotations.file_name(image) for image in data.image_indices.tolist()]
         records = [
-            pickle.dumps(_record(by_id[one], str(data.images_folder / name), box))
+            pickle.dumps(_record(by_id[one], str(data.images.folder / name), box))
             for one, name, box in zip(ids, names, data.boxes, strict=True)
         ]
         self.content = np.frombuffer(b"".join(records), np.uint8)

@@ -208,7 +208,7 @@ class PoseDataModule(LightningDataModule):
     def _warn_of_shared_images(self) -> None:
         """Warn if validation shows what training saw."""
         train, val = (
-            {name: (data_set.images_folder, data_set.image_names) for name, data_set in sets.items()}
+            {name: (data_set.images.folder, data_set.image_names) for name, data_set in sets.items()}
             for sets in (self.train_sets, self.val_sets)
         )
         if shared := shared_images(train, val):

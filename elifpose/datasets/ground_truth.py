@@ -3,43 +3,33 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elifpose.datasets.annotations import Annotations
 from elifpose.datasets.checks import distinct
-from elifpose.structures import Skeleton
+from elifpose.datasets.mapped_keypoints import MappedKeypoints
 
 
-def coco_ground_truth(
-    annotations: Annotations,
-    skeleton: Skeleton,
-    source: npt.NDArray[np.intp],
-    target: npt.NDArray[np.intp],
-    num_keypoints: npt.NDArray[np.int64],
-) -> dict[str, Any]:
-    """All images and people of a set as a COCO dict, the keypoints mapped to another skeleton.
+def coco_ground_truth(annotations: Annotations, keypoints: MappedKeypoints) -> dict[str, Any]:
+    """All images and people of a set as a COCO dict.
 
     Boxes and areas are as annotated, image pixels; a box that is no number is 0. Annotations of unknown images and
-    those that repeat an id are left out.
+    those that repeat an id are left out. COCO's evaluation ignores people whose ``num_keypoints`` is 0.
 
     Args:
         annotations: The set.
-        skeleton: Keypoints of the result.
-        source: ``(M,)``, positions of the keypoints to take.
-        target: ``(M,)``, where in ``skeleton`` they go; others have visibility 0.
-        num_keypoints: ``(A,)``, what to write as each person's count; COCO's evaluation ignores those with 0.
+        keypoints: Those of its people; names and links are their skeleton's.
     """
     rows = np.flatnonzero(distinct(annotations))
-    points = np.zeros((len(rows), skeleton.num_keypoints, 3))
-    points[:, target, :2] = annotations.keypoints[rows][:, source]
-    points[:, target, 2] = annotations.visibility[rows][:, source]
+    skeleton = keypoints.skeleton
+    places, _ = keypoints.of_people(rows)
+    points = np.concatenate((places, keypoints.visibility(rows)[..., None]), axis=-1)
     columns = {
         "id": annotations.ids[rows],
         "image_id": annotations.image_ids[annotations.image_indices[rows]],
         "bbox": np.nan_to_num(annotations.boxes[rows]),
         "area": np.nan_to_num(annotations.areas[rows]),
         "iscrowd": annotations.crowd[rows].astype(np.int64),
-        "num_keypoints": num_keypoints[rows],
+        "num_keypoints": keypoints.num_keypoints[rows],
         "keypoints": points.reshape(len(rows), 3 * skeleton.num_keypoints),
         "category_id": np.ones(len(rows), np.int64),
     }

@@ -1,9 +1,8 @@
 """The people of one annotated set, as crops with keypoints."""
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import Dataset
 
+from elifpose.datasets.annotated_images import AnnotatedImages
 from elifpose.datasets.checks import (
     Finding,
     check_images,
@@ -25,14 +25,14 @@ from elifpose.datasets.crops.shard import CropShard, Stamp, find_crops, make_sta
 from elifpose.datasets.detections import load_detections
 from elifpose.datasets.formats import load_set
 from elifpose.datasets.ground_truth import coco_ground_truth
+from elifpose.datasets.mapped_keypoints import MappedKeypoints
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.sampler import SampleKey
 from elifpose.datasets.transforms import CropPlan, GeometricTransform, warp
-from elifpose.structures import PoseSample, Skeleton, get_skeleton, keypoint_mapping
+from elifpose.structures import PoseSample, Skeleton, get_skeleton
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.geometry import apply_affine, invert_affine
-from elifpose.utils.image import ImageArray, read_image
-from elifpose.utils.image_buffer import ImageBuffer
+from elifpose.utils.image import ImageArray
 
 
 @final
@@ -57,6 +57,7 @@ class PoseDataset(Dataset[PoseSample]):
 
     Attributes:
         annotations: All that the annotation file says.
+        images: Its pictures.
         boxes: ``(S, 4)`` float64, image pixels, left, top, width, height.
         box_scores: ``(S,)`` float64, 1 for annotated boxes.
         image_indices: ``(S,)``, each sample's image as a position in the annotations; ascending.
@@ -92,18 +93,15 @@ class PoseDataset(Dataset[PoseSample]):
         self.seed = seed
         source = get_skeleton(pose_set.skeleton)
         self.annotations = load_set(pose_set, Path(root))
-        self.images_folder = Path(root, pose_set.images)
-        mapping = keypoint_mapping(source, skeleton)
-        self._from, self._to = (np.array(side, np.intp) for side in zip(*mapping, strict=True))
-        self._identical = source.keypoints == skeleton.keypoints
+        self.images = AnnotatedImages(Path(root, pose_set.images), self.annotations)
+        self._mapped = MappedKeypoints(self.annotations, source, skeleton)
         self._flip_indices = np.array(skeleton.flip_indices)
         self._loss_weights = np.ones(skeleton.num_keypoints, np.float32)
         if training:
-            self._loss_weights[self._to] = np.array(pose_set.loss_weights())[self._from]
+            self._loss_weights[self._mapped.targets] = np.array(pose_set.loss_weights())[self._mapped.sources]
         self.from_detector = pose_set.detections is not None and not training
         self.corruption: Corruption | None = None
         self._crops: CropShard | None = None
-        self._buffer = ImageBuffer()
         self._choose_people(Path(root, pose_set.annotations))
         if self.from_detector:
             self._choose_detections(Path(root, str(pose_set.detections)))
@@ -112,8 +110,7 @@ class PoseDataset(Dataset[PoseSample]):
 
     def _choose_people(self, source: Path) -> None:
         """Samples from the annotated boxes."""
-        annotations, counts = self.annotations, self._num_keypoints
-        labelled = annotations.visibility[:, self._from] > 0
+        annotations, counts, labelled = self.annotations, self._mapped.num_keypoints, self._mapped.labelled
         counted = labelled.any(axis=1) & (counts > 0) & ~annotations.crowd
         self.has_truth = bool((counted & distinct(annotations)).any())
         if not (self.has_truth or self.training):
@@ -150,8 +147,8 @@ class PoseDataset(Dataset[PoseSample]):
 
     def _check_images(self) -> None:
         names, sizes = self.image_names, self.annotations.image_sizes[self._shown]
-        check_images(self.name, self.images_folder, names)
-        self.findings += find_other_sizes(self.images_folder, names, sizes)
+        check_images(self.name, self.images.folder, names)
+        self.findings += find_other_sizes(self.images.folder, names, sizes)
 
     def _announce(self) -> None:
         """Tell what is left out: a warning of what somebody should look at, a line of what is as usual."""
@@ -170,13 +167,6 @@ class PoseDataset(Dataset[PoseSample]):
         """Positions of the images that samples are cropped from, ascending, each once."""
         return self.image_indices[np.diff(self.image_indices, prepend=-1) > 0]
 
-    @cached_property
-    def _num_keypoints(self) -> npt.NDArray[np.int64]:
-        """``(A,)``: the file's count where the skeleton is its own, else that of labelled keypoints."""
-        counted = np.count_nonzero(self.annotations.visibility[:, self._from], axis=1)
-        stated = self.annotations.num_keypoints.astype(np.int64)
-        return np.where((stated >= 0) & self._identical, stated, counted)
-
     def __len__(self) -> int:
         return len(self.boxes)
 
@@ -189,9 +179,9 @@ class PoseDataset(Dataset[PoseSample]):
             return []
         keys = [item if isinstance(item, SampleKey) else SampleKey(0, 1, item) for item in items]
         samples = np.array([key.sample for key in keys])
-        keypoints_image, labelled = self._keypoints(samples)
+        keypoints_image, labelled = self.keypoints(samples)
         # an image's people come one after the other
-        decode = lru_cache(maxsize=1)(self._decode if self.corruption is None else self.read_image)
+        decode = lru_cache(maxsize=1)(self.images.read_into_buffer if self.corruption is None else self.images.read)
         cropped = {
             position: self._crop(keys[position], keypoints_image[position], labelled[position], decode)
             for position in np.argsort(self.image_indices[samples], kind="stable").tolist()
@@ -215,31 +205,6 @@ class PoseDataset(Dataset[PoseSample]):
             [self.index] * len(keys),
         )
         return list(map(PoseSample._make, zip(*columns, strict=True)))
-
-    def read_image(self, image_index: int) -> ImageArray:
-        """Decode an image ``(H, W, 3)``, RGB, by its position in the annotations.
-
-        Pixels are taken as stored. Where only the EXIF orientation gives the annotated size, it is applied; where
-        neither does, the image is used as it is, with a warning.
-        """
-        path = self.images_folder / self.annotations.file_name(image_index)
-        width, height = self.annotations.image_sizes[image_index].tolist()
-        image = read_image(path)
-        if image.shape[:2] == (height, width):
-            return image
-        if image.shape[:2] == (width, height):
-            turned = read_image(path, apply_orientation=True)
-            if turned.shape[:2] == (height, width):
-                return turned
-        found = f"{image.shape[1]} x {image.shape[0]}"
-        warnings.warn(f"{path} is {found} pixels, annotated as {width} x {height}: keypoints are off", stacklevel=2)
-        return image
-
-    def _decode(self, image_index: int) -> ImageArray:
-        """An image as `read_image` gives it, with a fourth channel; valid until the next one."""
-        image = self._buffer.read(self.images_folder / self.annotations.file_name(image_index))
-        as_annotated = [*image.shape[1::-1]] == self.annotations.image_sizes[image_index].tolist()
-        return image if as_annotated else self._buffer.hold(self.read_image(image_index))
 
     def crop_stamp(self) -> Stamp:
         """What crops of this set's people follow from."""
@@ -274,24 +239,18 @@ class PoseDataset(Dataset[PoseSample]):
     def _generator(self, key: SampleKey) -> np.random.Generator:
         return np.random.default_rng((self.seed, self.index, key.epoch, key.repeat, key.sample))
 
-    def _keypoints(
-        self, samples: int | npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Keypoints ``(..., K, 2)`` of samples ``(...)`` in image pixels, and which of them are labelled."""
-        keypoints = np.zeros((*np.shape(samples), self.skeleton.num_keypoints, 2))
-        labelled = np.zeros(keypoints.shape[:-1], np.bool_)
+    def keypoints(self, samples: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Keypoints ``(N, K, 2)`` of samples ``(N,)`` in image pixels, and which of them are labelled."""
         if self._rows is not None:
-            rows = self._rows[samples][..., None]
-            keypoints[..., self._to, :] = self.annotations.keypoints[rows, self._from]
-            labelled[..., self._to] = self.annotations.visibility[rows, self._from] > 0
-        return keypoints, labelled
+            return self._mapped.of_people(self._rows[samples])
+        shape = (len(samples), self.skeleton.num_keypoints)
+        return np.zeros((*shape, 2)), np.zeros(shape, np.bool_)
 
     def visibility(self) -> npt.NDArray[np.uint8]:
         """``(S, K)``: 0 not labelled, 1 labelled but hidden, 2 visible; 0 throughout in a detector's boxes."""
-        visibility = np.zeros((len(self), self.skeleton.num_keypoints), np.uint8)
         if self._rows is not None:
-            visibility[:, self._to] = self.annotations.visibility[self._rows[:, None], self._from]
-        return visibility
+            return self._mapped.visibility(self._rows)
+        return np.zeros((len(self), self.skeleton.num_keypoints), np.uint8)
 
     def areas(self, samples: npt.NDArray[np.int64] | slice = slice(None)) -> npt.NDArray[np.float64]:
         """Of all samples or some, image pixels squared; 0 in a detector's boxes, and where the area is no number."""
@@ -306,4 +265,4 @@ class PoseDataset(Dataset[PoseSample]):
         only annotations of unknown images and repeated ids are not in it. ``num_keypoints`` is the file's where the
         skeleton is its own, else the number of labelled keypoints.
         """
-        return coco_ground_truth(self.annotations, self.skeleton, self._from, self._to, self._num_keypoints)
+        return coco_ground_truth(self.annotations, self._mapped)

@@ -6,7 +6,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.pose_dataset import PoseDataset
@@ -171,17 +170,3 @@ def test_images_of_another_size_are_reported(open_set: OpenSet, make_set: MakeSe
         data = open_set(root)
     with pytest.warns(UserWarning, match=r"a-1\.png is 128 x 120 pixels, annotated as 64 x 60"):
         data[0]
-
-
-def test_orientation_is_applied_only_where_the_annotated_size_says_so(
-    open_set: OpenSet, make_set: MakeSet, person: Person
-) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 64, 3), dtype=np.uint8))
-    root = make_set("a", [person(1, 1)], images=1)
-    stored.save(root / "a" / "a-1.png", exif=exif.tobytes())
-    np.testing.assert_array_equal(open_set(root).read_image(0), np.asarray(stored))
-    turned = stored.transpose(Image.Transpose.ROTATE_90)
-    turned.save(root / "a" / "a-1.png", exif=exif.tobytes())
-    np.testing.assert_array_equal(open_set(root).read_image(0), np.asarray(stored))

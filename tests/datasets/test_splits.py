@@ -14,7 +14,7 @@ def test_a_split_is_opened_for_what_it_serves(rendered: Path, split: Split, imag
         for name in ("train2017", "val2017")
     )
     sets = open_split(PoseDataModule(train, val, root=str(rendered)), split)
-    assert sets["people"].images_folder.name == image_folder
+    assert sets["people"].images.folder.name == image_folder
     assert sets["people"].training == (split == "train")
     assert detector_notes(sets) == []
 

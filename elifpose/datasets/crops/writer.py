@@ -127,7 +127,7 @@ def _contents(data_set: PoseDataset, first: int, threads: int) -> Iterator[bytes
 
 def _encode_people(data_set: PoseDataset, windows: list[list[int]], first: int) -> list[bytes]:
     """JPEGs of the people of one image, the first of whom is ``first``; empty if the image has another size."""
-    image = data_set.read_image(int(data_set.image_indices[first]))
+    image = data_set.images.read(int(data_set.image_indices[first]))
     return [_encode(image, Window(*window)) for window in windows]
 
 

@@ -114,13 +114,13 @@ def test_a_sample_from_a_crop_is_that_from_the_image(
     write_crops(whole, tmp_path, 1, lambda _: None)
     kept.use_crops(tmp_path)
     decoded: list[int] = []
-    read = kept._decode
+    read = kept.images.read_into_buffer
 
     def note(image: int) -> npt.NDArray[np.uint8]:
         decoded.append(image)
         return read(image)
 
-    monkeypatch.setattr(kept, "_decode", note)
+    monkeypatch.setattr(kept.images, "read_into_buffer", note)
     keys = [SampleKey(epoch, 1, sample) for epoch in range(8) for sample in range(len(whole))]
     expected, found = whole.__getitems__(keys), kept.__getitems__(keys)
     difference = []

@@ -31,7 +31,7 @@ def test_each_person_is_kept_as_the_window_says(open_set: OpenSet, tmp_path: Pat
     assert crops is not None
     sizes = data.annotations.image_sizes[data.image_indices]
     for sample, row in enumerate(find_windows(data.boxes, sizes, data.input_size, 1.25).tolist()):
-        expected = Window(*row).cut(data.read_image(int(data.image_indices[sample])))
+        expected = Window(*row).cut(data.images.read(int(data.image_indices[sample])))
         kept = crops.read(sample)[..., :3]
         assert kept.shape == expected.shape
         assert np.abs(kept.astype(int) - expected).mean() < 6  # what JPEG loses of little pictures full of edges
@@ -93,7 +93,7 @@ def test_an_interrupted_run_leaves_what_it_did_and_no_index(
     open_set: OpenSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = open_set()
-    read = data.read_image
+    read = data.images.read
 
     def break_down(image_index: int) -> object:
         if image_index == int(data.image_indices[8]):
@@ -103,7 +103,7 @@ def test_an_interrupted_run_leaves_what_it_did_and_no_index(
     write(data, tmp_path / "whole")
     write(data, tmp_path)
     (tmp_path / "people.crops").unlink()
-    monkeypatch.setattr(data, "read_image", break_down)
+    monkeypatch.setattr(data.images, "read", break_down)
     with pytest.raises(KeyboardInterrupt):
         write_crops(data, tmp_path, 1, lambda _: None)
     with pytest.warns(UserWarning, match="are not finished"):
@@ -128,8 +128,8 @@ def test_people_in_an_image_of_another_size_are_left_to_the_image(
     data = open_set()
     other = int(data.image_indices[4])
     people = int((data.image_indices == other).sum())
-    read = data.read_image
-    monkeypatch.setattr(data, "read_image", lambda image: read(image)[:-1] if image == other else read(image))
+    read = data.images.read
+    monkeypatch.setattr(data.images, "read", lambda image: read(image)[:-1] if image == other else read(image))
     written = write(data, tmp_path)
     assert written.without == people
     crops = find_crops(tmp_path, "people", data.crop_stamp)
