@@ -29,9 +29,10 @@ from elifpose.datasets.synthetic.motion import Clip, perform, write_clip
 from elifpose.datasets.synthetic.motion_curves import MOTIONS, Leg
 from elifpose.inference.analysis import Analysis, Settings, analyse
 from elifpose.inference.detector import BoxesFile
+from elifpose.inference.following import track_people
 from elifpose.inference.frames import open_source
 from elifpose.inference.keypoint_files import read_keypoints
-from elifpose.inference.pose import PoseRunner, track_people
+from elifpose.inference.pose import PoseRunner
 from elifpose.structures.skeletons import HALPE26
 
 Array = npt.NDArray[np.float64]

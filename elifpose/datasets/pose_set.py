@@ -8,6 +8,13 @@ from typing import Literal, final
 from elifpose.structures import get_skeleton
 from elifpose.utils.errors import ElifPoseError
 
+PURPOSES = {
+    "train": "to train on",
+    "val": "to validate on",
+    "test": "to test on",
+    "predict": "to predict on",
+}
+"""What the sets of each split are for, in words."""
 _ANNOTATED = "gt"
 
 
@@ -86,7 +93,7 @@ def with_boxes(sets: Mapping[str, PoseSet], boxes: str | None, split: str, given
         return dict(sets)
     if boxes != _ANNOTATED and len(sets) > 1:
         raise ElifPoseError(
-            f"data.boxes: {boxes} is one file, but there are {len(sets)} sets to {split} on ({', '.join(sets)});"
+            f"data.boxes: {boxes} is one file, but there are {len(sets)} sets {PURPOSES[split]} ({', '.join(sets)});"
             f" give each its own by --data.{given_as}.NAME.detections"
         )
     return {name: replace(of_set, detections=None if boxes == _ANNOTATED else boxes) for name, of_set in sets.items()}

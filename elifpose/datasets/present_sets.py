@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from elifpose.datasets.pose_set import PoseSet
+from elifpose.datasets.pose_set import PURPOSES, PoseSet
 from elifpose.utils.errors import ElifPoseError
 
 Sources = Mapping[str, Mapping[str, PoseSet]]
@@ -36,7 +36,7 @@ def present_sets(sources: Sources, root: Path, allow_missing: bool) -> PresentSe
     absent = []
     for split, of_split in sources.items():
         if not of_split:
-            raise ElifPoseError(f"the data names no set to {split} on; give one under data.{split}")
+            raise ElifPoseError(f"the data names no set {PURPOSES[split]}; give one under data.{split}")
         for name, pose_set in of_split.items():
             if files := absent_files(pose_set, root):
                 absent += [f"data.{split}.{name}: no {argument} {path}" for argument, path in files.items()]
@@ -46,7 +46,7 @@ def present_sets(sources: Sources, root: Path, allow_missing: bool) -> PresentSe
         _refuse("files of the data are not there:", absent, root, "; or leave sets out by --data.allow_missing=true")
     for split, of_split in present.items():
         if not of_split:
-            _refuse(f"there is none of the sets to {split} on:", absent, root)
+            _refuse(f"there is none of the sets {PURPOSES[split]}:", absent, root)
     return PresentSets(present, tuple(absent))
 
 
@@ -58,4 +58,7 @@ def absent_files(pose_set: PoseSet, root: Path) -> dict[str, Path]:
 
 def _refuse(what: str, absent: Sequence[str], root: Path, or_else: str = "") -> NoReturn:
     listed = "\n  ".join((what, *absent))
-    raise ElifPoseError(f"{listed}\nFetch them, or correct the paths or --data.root (which is {root}){or_else}")
+    raise ElifPoseError(
+        f"{listed}\nFetch them (elifpose data synthesize renders the quickstart's), or correct the paths or"
+        f" --data.root (which is {root}){or_else}"
+    )

@@ -4,7 +4,6 @@ All losses are means over persons and keypoints (of bins' divergences, for SimCC
 do not depend on the batch size. A keypoint of weight 0 counts in the mean's denominator, as in RTMPose.
 """
 
-import math
 from collections.abc import Callable
 from typing import Self, final
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elifpose.codecs.simcc import SimCC, SimCCTargets, at_least_float32
-from elifpose.utils.errors import ElifPoseError
+from elifpose.utils.checks import check_positive
 
 
 def kl_discret_loss(
@@ -62,8 +61,7 @@ class KLDiscretLoss(nn.Module):
 
     def __init__(self, beta: float = 10.0, label_softmax: bool = True, label_beta: float = 10.0) -> None:
         super().__init__()
-        _check_positive("beta", beta)
-        _check_positive("label_beta", label_beta)
+        check_positive("loss", {"beta": beta, "label_beta": label_beta})
         self.beta = beta
         self.label_softmax = label_softmax
         self.label_beta = label_beta
@@ -102,8 +100,7 @@ class SimCCLoss(nn.Module):
         self, codec: SimCC, beta: float = 10.0, label_softmax: bool = True, label_beta: float = 10.0
     ) -> None:
         super().__init__()
-        _check_positive("beta", beta)
-        _check_positive("label_beta", label_beta)
+        check_positive("loss", {"beta": beta, "label_beta": label_beta})
         self.codec = codec
         self.beta = beta
         self.label_softmax = label_softmax
@@ -226,8 +223,3 @@ def simcc_accuracy(
     distance = torch.hypot(offset[..., 0] / width, offset[..., 1] / height)
     counts = weights > 0
     return ((distance < threshold) & counts).sum() / counts.sum().clamp(min=1)
-
-
-def _check_positive(name: str, factor: float) -> None:
-    if not 0 < factor < math.inf:
-        raise ElifPoseError(f"loss: {name} is {factor}; give a positive number, 10 in RTMPose's recipe")

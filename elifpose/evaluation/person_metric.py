@@ -15,8 +15,8 @@ def unique_persons(image_ids: Tensor, sample_indices: Tensor) -> Tensor:
     """Where each person occurs first, in the order of image, then sample.
 
     Args:
-        image_ids: ``(N,)`` int64.
-        sample_indices: ``(N,)`` int64.
+        image_ids: ``(N,)`` int64, on the CPU.
+        sample_indices: ``(N,)`` int64, on the CPU.
 
     Returns:
         ``(M,)`` int64 positions, M ≤ N: one per different pair.
@@ -39,6 +39,9 @@ class PersonMetric(Metric):
     by these before anything is computed, so that the figures depend neither on the number of processes nor on the
     order of batches. Each state begins with an empty tensor of its rank and type, so that a process that saw nobody
     takes part in the gather like the others. States are kept on the metric's device and not in checkpoints.
+
+    A subclass writes ``update``, which gives a batch's rows to `_append`, and ``compute``, which makes figures of
+    everyone in `_persons`.
 
     Args:
         columns: Shape of one person's row for each state. All are kept as float32; the keys ``image_ids`` and

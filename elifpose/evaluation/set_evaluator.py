@@ -181,7 +181,8 @@ class SetEvaluator(PersonMetric):
         K = skeleton.num_keypoints
         if unknown := set(settings.nme or ()) - set(skeleton.keypoints):
             raise ElifPoseError(
-                f"model.evaluation.nme: skeleton {skeleton.name!r} has no keypoint {', '.join(sorted(unknown))}"
+                f"model.evaluation.nme: skeleton {skeleton.name!r} has no keypoint {', '.join(sorted(unknown))};"
+                f" choose two of {', '.join(skeleton.keypoints)}"
             )
         rows: dict[str, tuple[int, ...]] = {"keypoints": (K, 2), "keypoint_scores": (K,), "box_scores": ()}
         rows |= {"boxes": (4,), "keypoints_true": (K, 2), "labelled": (K,), "areas": (), "pixel_sizes": ()}
@@ -194,6 +195,7 @@ class SetEvaluator(PersonMetric):
     def update(self, keypoints_input: Tensor, scores: Tensor, batch: PoseBatch) -> None:
         """Add predictions ``(N, K, 2)``, input pixels, and raw scores ``(N, K)`` for the people of a batch."""
         (a, b), (c, d) = batch.input_to_image[:, :, :2].permute(1, 2, 0)
+        pixel_sizes = (a * d - b * c).abs().sqrt()  # side of an input pixel, image pixels
         self._append(
             {
                 "keypoints": to_image_frame(keypoints_input, batch.input_to_image),
@@ -203,7 +205,7 @@ class SetEvaluator(PersonMetric):
                 "keypoints_true": to_image_frame(batch.keypoints_input, batch.input_to_image),
                 "labelled": batch.weights > 0,
                 "areas": batch.areas,
-                "pixel_sizes": (a * d - b * c).abs().sqrt(),
+                "pixel_sizes": pixel_sizes,
                 "image_ids": batch.image_ids,
                 "sample_indices": batch.sample_indices,
             }

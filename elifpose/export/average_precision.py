@@ -49,8 +49,8 @@ class FlipTest:
                 "the flip test averages logits, and the file gives keypoints; evaluate it without, or export it with "
                 "the outputs simcc"
             )
-        last_pixel = round(self._codec.split_ratio * (self._codec.input_size[0] - 1))
-        x = average_mirrored(straight[0], mirrored[0][:, self._partners], last_pixel)
+        last_bin = round(self._codec.split_ratio * (self._codec.input_size[0] - 1))
+        x = average_mirrored(straight[0], mirrored[0][:, self._partners], last_bin)
         y = (straight[1] + mirrored[1][:, self._partners]) * 0.5
         return Answer(*self._codec.decode(x, y), (x, y))
 

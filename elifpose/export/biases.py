@@ -6,6 +6,9 @@ from torch import Tensor, nn
 from elifpose.models import PoseEstimator
 from elifpose.quantization.convert import IntegerConv2d, IntegerPoint
 
+_SMALLEST_STEP = torch.finfo(torch.float32).tiny
+"""Where map and weight are all zeros, the product of their scales would be 0, and no bias a multiple of it."""
+
 
 @torch.no_grad()
 def round_biases(network: PoseEstimator) -> None:
@@ -27,7 +30,7 @@ def round_biases(network: PoseEstimator) -> None:
 
     def round_bias(conv: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if isinstance(conv, IntegerConv2d) and conv.bias is not None and id(inputs[0]) in points:
-            step = points[id(inputs[0])][1] * conv.scales
+            step = (points[id(inputs[0])][1] * conv.scales).clamp(min=_SMALLEST_STEP)
             conv.bias.copy_((conv.bias / step).round() * step)
 
     hooks = [module.register_forward_hook(keep) for module in network.modules()]

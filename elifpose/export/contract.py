@@ -15,6 +15,8 @@ Format = Literal["onnx", "coreml", "safetensors"]
 Precision = Literal["float32", "float16", "int8"]
 Outputs = Literal["simcc", "keypoints"]
 """Raw logits along both axes, as RTMPose's files give them, or decoded keypoints with calibrated scores."""
+OUTPUT_NAMES: dict[Outputs, tuple[str, str]] = {"simcc": ("simcc_x", "simcc_y"), "keypoints": ("keypoints", "scores")}
+"""Names of a file's outputs, in order."""
 
 _CONTRACT = "contract"
 

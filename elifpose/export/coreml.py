@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 import elifpose
 from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
-from elifpose.export.contract import Contract, Precision, metadata
+from elifpose.export.contract import OUTPUT_NAMES, Contract, Precision, metadata
 from elifpose.export.wrapper import wrap
 from elifpose.models import PoseEstimator
 from elifpose.utils.errors import ElifPoseError
@@ -26,8 +26,6 @@ from elifpose.utils.errors import ElifPoseError
 TARGET = "iOS17"
 """The oldest system that runs the packages, with macOS 14: the first that quantizes activations."""
 INPUT = "image"
-OUTPUTS = {"simcc": ("simcc_x", "simcc_y"), "keypoints": ("keypoints", "scores")}
-"""Names of a package's outputs, in order."""
 
 _MAP_RANK = 4  # of (1, C, H, W)
 
@@ -134,7 +132,7 @@ def _converted(ct: Any, program: ExportedProgram, contract: Contract, precision:
     return ct.convert(
         program,
         inputs=[image],
-        outputs=[ct.TensorType(name, dtype=np.float32) for name in OUTPUTS[contract.outputs]],
+        outputs=[ct.TensorType(name, dtype=np.float32) for name in OUTPUT_NAMES[contract.outputs]],
         convert_to="mlprogram",
         minimum_deployment_target=getattr(ct.target, TARGET),
         compute_precision=half if precision == "float16" else ct.precision.FLOAT32,

@@ -1,18 +1,17 @@
 """Which layer of an exported ONNX file does not compute what the network computes."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from elifpose.export.onnx import INPUT, LAYER
 from elifpose.export.onnx_runner import OnnxRunner, as_input, open_session, session_options
 from elifpose.models import PoseEstimator
 from elifpose.quantization.names import quantizable_layers
+from elifpose.quantization.outputs import decibels, watch_outputs
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -52,7 +51,7 @@ def compare_layers(network: PoseEstimator, path: str | Path, images: Tensor) -> 
     model = onnx.load(path)
     layers = quantizable_layers(network)
     tensors = _layer_tensors(model.graph, layers)
-    with _outputs(network, {layer: layers[layer][-1] for layer in tensors}) as expected:
+    with watch_outputs({layer: network.get_submodule(layers[layer][-1]) for layer in tensors}) as expected:
         network(images)
     # The images themselves, quantized, are no layer's work; a file may have them in another order of channels.
     tensors = {layer: tensor for layer, tensor in tensors.items() if expected[layer].shape != images.shape}
@@ -72,13 +71,9 @@ def compare_layers(network: PoseEstimator, path: str | Path, images: Tensor) -> 
 
 
 def signal_to_noise(expected: Tensor, actual: Tensor) -> float:
-    """Power of a tensor over that of its difference from another one, dB; −inf if that is not finite."""
+    """Power of a tensor over that of its difference from another one, dB."""
     expected, actual = expected.double(), actual.double()
-    noise = float((actual - expected).square().sum())
-    if not math.isfinite(noise):
-        return -math.inf
-    ratio = float(expected.square().sum()) / noise if noise else math.inf
-    return 10 * math.log10(ratio) if ratio else -math.inf
+    return decibels(float(expected.square().sum()), float((actual - expected).square().sum()))
 
 
 def _layer_tensors(graph: "GraphProto", layers: Mapping[str, list[str]]) -> dict[str, str]:
@@ -136,22 +131,3 @@ def _given(tensor: str) -> str:
 def _element_types(graph: "GraphProto") -> dict[str, int]:
     """ONNX's number of the type of each tensor that nodes give."""
     return {of.name: of.type.tensor_type.elem_type for of in (*graph.value_info, *graph.output)}
-
-
-@contextmanager
-def _outputs(network: nn.Module, modules: Mapping[str, str]) -> Iterator[dict[str, Tensor]]:
-    """Collects what modules give while a network runs, under the keys of ``modules``; its values name them."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(key: str, output: Tensor) -> None:
-        outputs[key] = output
-
-    hooks = [
-        network.get_submodule(name).register_forward_hook(lambda _module, _inputs, output, key=key: keep(key, output))
-        for key, name in modules.items()
-    ]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -46,7 +46,6 @@ class MilRunner:
         contract: The file's input and outputs.
         about: What else the file says of itself.
         codec: How its bins become keypoints.
-        size: Of all files of the package, bytes.
 
     Raises:
         ElifPoseError: coremltools is not installed, the package is missing, damaged or not of ElifPose, or it has an
@@ -61,7 +60,6 @@ class MilRunner:
         self.contract = read_contract(own, self.path)
         self.about: dict[str, Any] = read_about(own)
         self.codec = SimCC(**self.about["codec"])
-        self.size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         (self._main,) = program.functions.values()
         self._constants = _constants(self._main)
         _check_operations(self._main, self._constants, self.path)

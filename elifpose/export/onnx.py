@@ -17,7 +17,7 @@ import torch
 import elifpose
 from elifpose.codecs.calibration import ScoreCalibration
 from elifpose.codecs.simcc import SimCC
-from elifpose.export.contract import Contract, Precision, metadata
+from elifpose.export.contract import OUTPUT_NAMES, Contract, Precision, metadata
 from elifpose.export.wrapper import SimccNetwork, input_dtype, wrap
 from elifpose.models import PoseEstimator
 from elifpose.utils.errors import ElifPoseError
@@ -30,8 +30,6 @@ OPSET = 21
 LAYER = "layer"
 """Entry of a node's metadata: the name in the network of the module that the node was made of."""
 INPUT = "images"
-OUTPUTS = {"simcc": ("simcc_x", "simcc_y"), "keypoints": ("keypoints", "scores")}
-"""Names of a file's outputs, in order."""
 
 _LARGE = 1024  # numbers in a weight that is worth storing in half precision
 
@@ -99,7 +97,7 @@ def _to_onnx(wrapped: SimccNetwork, contract: Contract, path: Path) -> "ModelPro
                 verbose=False,
                 opset_version=OPSET,
                 input_names=[INPUT],
-                output_names=OUTPUTS[contract.outputs],
+                output_names=OUTPUT_NAMES[contract.outputs],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )
     except torch.onnx.OnnxExporterError as error:

@@ -31,7 +31,6 @@ class OnnxRunner:
         contract: The file's input and outputs.
         about: What else the file says of itself.
         codec: How its bins become keypoints.
-        size: Of the file, bytes.
 
     Raises:
         ElifPoseError: onnxruntime is not installed, or the file is missing, damaged or not of ElifPose.
@@ -45,7 +44,6 @@ class OnnxRunner:
         self.contract = read_contract(stored, self.path)
         self.about: dict[str, Any] = read_about(stored)
         self.codec = SimCC(**self.about["codec"])
-        self.size = self.path.stat().st_size
 
     def __call__(self, images: Tensor) -> Answer:
         """Answer for crops ``(N, 3, H, W)`` uint8 RGB."""

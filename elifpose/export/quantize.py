@@ -1,5 +1,6 @@
 """The network that a file is made of: float, or with integers."""
 
+import copy
 from collections.abc import Iterable
 from typing import cast
 
@@ -14,7 +15,7 @@ from elifpose.utils.errors import ElifPoseError
 
 
 def network_of(source: Source, precision: Precision, crops: Iterable[Tensor] | None) -> PoseEstimator:
-    """The network to be written; the source's own is left as it is unless it is quantized here.
+    """The network to be written; the source's own is left as it is.
 
     Args:
         source: The checkpoint.
@@ -26,11 +27,12 @@ def network_of(source: Source, precision: Precision, crops: Iterable[Tensor] | N
         ElifPoseError: ``int8`` is asked of a float network without crops, or crops are given for one that was trained
             quantized.
     """
-    trained = is_prepared(source.network)
+    network = copy.deepcopy(source.network)
+    trained = is_prepared(network)
     if precision != "int8":
         if trained:
-            unprepare(source.network)
-        return source.network.eval()
+            unprepare(network)
+        return network
     if trained and crops is not None:
         raise ElifPoseError(f"--int8 calibrate: {source.path} was trained quantized; leave the option out")
     if not trained:
@@ -39,8 +41,8 @@ def network_of(source: Source, precision: Precision, crops: Iterable[Tensor] | N
                 f"--precision int8: {source.path} is of a float network; give --int8 calibrate and the --config of"
                 " its fit to calibrate it on training people, or train it quantized with configs/qat.yaml"
             )
-        prepare(source.network, QuantizationSpec())
-        calibrate(source.network, crops)
-    converted = cast("PoseEstimator", convert(source.network))
+        prepare(network, QuantizationSpec())
+        calibrate(network, crops)
+    converted = cast("PoseEstimator", convert(network))
     round_biases(converted)
     return converted

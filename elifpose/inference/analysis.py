@@ -27,8 +27,8 @@ from elifpose.biomechanics import (
 )
 from elifpose.biomechanics.angles import Facing
 from elifpose.biomechanics.points import SIDES, Side
-from elifpose.inference.reasons import frame_reasons, limits
-from elifpose.inference.recording import FloatArray, Recording, Track
+from elifpose.inference.reasons import frame_reasons, trial_warnings
+from elifpose.inference.recording import BoolArray, FloatArray, Recording, Track
 from elifpose.utils.errors import ElifPoseError
 
 LARGEST_YAW = 45.0
@@ -95,12 +95,12 @@ class Analysis(NamedTuple):
     settings: Settings
     """As given, with the muscles named."""
     sides: dict[str, SideAnalysis]
-    facing: int
+    facing: Facing
     """1 to the right, -1 to the left, of the image."""
     yaw_deg: float
     """How far from side-on, 0 to 90; NaN if it cannot be told."""
     pixels_per_metre: float | None
-    swapped: npt.NDArray[np.bool_]
+    swapped: BoolArray
     """``(T,)``, frames whose legs were exchanged back."""
     warnings: tuple[str, ...]
     """What limits the results, in sentences; those of the recording are its own."""
@@ -130,7 +130,8 @@ def analyse(recording: Recording, track: Track, settings: Settings) -> Analysis:
     sides: dict[str, SideAnalysis] = {}
     for side in (side for side in SIDES if side in settings.sides):
         sides[side] = _analyse_side(recording, track, settings, side, facing, scale, repaired.swapped)
-    warnings = limits(keypoints, {side: leg.angles for side, leg in sides.items()}, yaw, facing, repaired.swapped)
+    legs = {side: leg.angles for side, leg in sides.items()}
+    warnings = trial_warnings(keypoints, legs, yaw, facing, repaired.swapped)
     if not _filters(recording.fps, settings):
         warnings.append(
             f"{recording.fps:g} frames per second are too few for a cut-off of {settings.cutoff_hz:g} Hz: angles are "
@@ -196,7 +197,7 @@ def _analyse_side(
     side: Side,
     facing: Facing,
     scale: float | None,
-    swapped: npt.NDArray[np.bool_],
+    swapped: BoolArray,
 ) -> SideAnalysis:
     """One leg of prepared keypoints."""
     fps = recording.fps

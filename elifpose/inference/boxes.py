@@ -1,11 +1,8 @@
 """Boxes in frames: ``(N, 4)``, left, top, width, height, image pixels."""
 
 import numpy as np
-import numpy.typing as npt
 
-from elifpose.inference.recording import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
+from elifpose.inference.recording import BoolArray, FloatArray
 
 _NESTED = 0.7  # of a box's area that lies in another one
 _OUTWARD = 1.15  # a person's outline is larger than the extent of his keypoints

@@ -13,10 +13,11 @@ from elifpose import __version__
 from elifpose.biomechanics import MODELS
 from elifpose.inference.analysis import Settings, analyse, checked_settings
 from elifpose.inference.detector import BoxesFile, Detector, PersonDetector, WholeFrame
-from elifpose.inference.frames import FrameSource, is_camera, open_source
+from elifpose.inference.following import TrackingSettings, track_people
+from elifpose.inference.frames import is_camera, open_source
 from elifpose.inference.keypoint_files import read_keypoints
 from elifpose.inference.live import LiveAngles
-from elifpose.inference.pose import PoseRunner, TrackingSettings, track_people
+from elifpose.inference.pose import PoseRunner
 from elifpose.inference.recording import Recording, Track
 from elifpose.inference.results import People, look_again, write_reports, write_tables
 from elifpose.utils.errors import ElifPoseError
@@ -110,12 +111,13 @@ def _follow(arguments: argparse.Namespace) -> tuple[Recording, list[Track]]:
     """Find and follow the people of a recording."""
     if arguments.model is None:
         raise ElifPoseError("analyze needs a network: give --model FILE, or keypoints by --keypoints FILE")
-    source: FrameSource = open_source(arguments.source, arguments.fps)
     detector, every = _detector(arguments)
     settings = TrackingSettings(detect_every=every if arguments.detect_every is None else arguments.detect_every)
+    pose = PoseRunner(arguments.model)
+    source = open_source(arguments.source, arguments.fps)  # last: a camera's frames do not wait
     live = LiveAngles(arguments.min_score) if arguments.live else None
     with _bar("keypoints", source.frames, live) as advance:
-        return track_people(source, detector, PoseRunner(arguments.model), settings, advance, live)
+        return track_people(source, detector, pose, settings, advance, live)
 
 
 def _detector(arguments: argparse.Namespace) -> tuple[PersonDetector, int]:

@@ -5,8 +5,9 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -94,7 +95,7 @@ class FrameSource(ABC):
                 "velocities take the frames as evenly spaced; convert the video to a constant rate for exact figures"
             )
         elif fps != self.fps:
-            warnings.append(f"the file says {self.fps:g} frames per second, but its frames' times say {fps:.4g}")
+            warnings.append(f"{self.fps:g} frames per second are announced, but the frames' times say {fps:.4g}")
         if self.frames is not None and len(self._stamps) < self.frames - _FRAMES_OFF:
             warnings.append(
                 f"the video ends after {len(self._stamps)} of {self.frames} frames: it is damaged or cut off there"
@@ -125,8 +126,9 @@ class VideoSource(FrameSource):
     """A video or a camera.
 
     Args:
-        source: Path, or the camera's number. A camera's frames are timed when they arrive, and never end.
-        fps: Frames per second, in the place of the file's, whose frames' times then count no more.
+        source: Path, or the camera's number, whose frames never end.
+        fps: Frames per second, by which the frames are then timed; by default the file's own times count, or when a
+            camera's frames arrive.
 
     Raises:
         ElifPoseError: If it cannot be opened, has no frame, or does not say its frame rate and none is given.
@@ -134,7 +136,8 @@ class VideoSource(FrameSource):
 
     def __init__(self, source: Path | int, fps: float | None = None) -> None:
         self._is_camera, self._fps_given = isinstance(source, int), fps is not None
-        self._video = cv2.VideoCapture(source if isinstance(source, int) else str(source))
+        with _quiet_opencv():
+            self._video = cv2.VideoCapture(source if isinstance(source, int) else str(source))
         self._video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         name = f"camera {source}" if self._is_camera else f"the video {source}"
         first = self._next()
@@ -217,6 +220,17 @@ def _open_folder(folder: Path, fps: float | None) -> PictureSource:
         raise ElifPoseError(f"the folder {folder} does not say its pictures' frames per second; give them by --fps")
     paths.sort(key=_natural)
     return PictureSource(str(folder), paths, _FPS_OF_ONE_PICTURE if fps is None else fps)
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from telling how it failed to open something: that is told in one sentence."""
+    log: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the level in cv2 itself
+    level = log.setLogLevel(0)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

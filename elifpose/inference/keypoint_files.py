@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from elifpose.biomechanics.points import FloatArray
 from elifpose.inference.keypoint_names import add_middles, places_by_name
 from elifpose.inference.opensim_files import read_trc
-from elifpose.inference.recording import Recording, Track
+from elifpose.inference.recording import FloatArray, Recording, Track, unseen
 from elifpose.inference.text_files import write_lines
 from elifpose.structures.skeletons import HALPE26
 from elifpose.utils.errors import ElifPoseError
-
-_POINTS = len(HALPE26.keypoints)
 
 
 def read_keypoints(path: Path, fps: float | None = None) -> tuple[Recording, list[Track]]:
@@ -140,7 +137,7 @@ def _from_coco(path: Path, document: dict[str, Any], fps: float | None) -> tuple
     for person in document["annotations"]:
         number = int(person.get("track_id", 0))
         if number not in people:
-            people[number] = Track(number, _nothing(len(images)), times, np.full((len(images), 4), np.nan))
+            people[number] = Track(number, unseen(len(images)), times, np.full((len(images), 4), np.nan))
         index = row[person["image_id"]]
         if np.isfinite(people[number].keypoints[index, :, 0]).any():
             raise ElifPoseError(
@@ -161,7 +158,8 @@ def _from_coco(path: Path, document: dict[str, Any], fps: float | None) -> tuple
 
 def _from_frames(path: Path, document: dict[str, Any], fps: float | None) -> tuple[Recording, list[Track]]:
     """One person's ``frames`` of 78 numbers each."""
-    keypoints = np.array(document["frames"], dtype=np.float64).reshape(len(document["frames"]), _POINTS, 3)
+    frames = document["frames"]
+    keypoints = np.array(frames, dtype=np.float64).reshape(len(frames), HALPE26.num_keypoints, 3)
     keypoints[(keypoints == 0).all(axis=-1), :2] = np.nan
     return _one_person(path, keypoints, _frame_rate(path, fps, document.get("fps")), None)
 
@@ -170,7 +168,7 @@ def _from_trc(path: Path, fps: float | None) -> tuple[Recording, list[Track]]:
     """One person's markers in pixels."""
     markers = read_trc(path)
     places = places_by_name(path, markers.names)
-    keypoints = _nothing(len(markers.positions))
+    keypoints = unseen(len(markers.positions))
     keypoints[:, list(places.values()), :2] = markers.positions[:, list(places), :2]
     keypoints[..., 2] = np.isfinite(keypoints[..., 0])
     unused = [name for index, name in enumerate(markers.names) if index not in places]
@@ -195,13 +193,6 @@ def _one_person(
     lows[seen], highs[seen] = np.nanmin(keypoints[seen, :, :2], axis=1), np.nanmax(keypoints[seen, :, :2], axis=1)
     boxes = np.concatenate((lows, highs - lows), axis=1)
     return Recording(str(path), fps, (width, height), len(keypoints), warnings), [Track(0, keypoints, times, boxes)]
-
-
-def _nothing(frames: int) -> FloatArray:
-    """Keypoints of somebody who is not seen."""
-    keypoints = np.full((frames, _POINTS, 3), np.nan)
-    keypoints[..., 2] = 0.0
-    return keypoints
 
 
 def _frame_rate(path: Path, given: float | None, recorded: Any) -> float:

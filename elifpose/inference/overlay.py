@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from elifpose.biomechanics import far_side
-from elifpose.biomechanics.angles import Facing
 from elifpose.inference.analysis import Analysis
 from elifpose.inference.faces import blur_head, head_regions
 from elifpose.inference.plots import JOINTS, SIDE_COLORS, muscle_title
@@ -44,18 +43,14 @@ class Overlay:
 
     Args:
         analysis: The person.
-        muscles: Whose curves the strip shows; by default up to three of those analysed.
         hidden: People whose heads are made unrecognisable (see `head_regions`). Somebody who was not found is not
             among them.
     """
 
-    def __init__(
-        self, analysis: Analysis, muscles: Sequence[str] | None = None, hidden: Sequence[Track] = ()
-    ) -> None:
+    def __init__(self, analysis: Analysis, hidden: Sequence[Track] = ()) -> None:
         known = analysis.settings.muscles
-        usual = [name for name in _STRIP_MUSCLES if name in known] or known[: len(_STRIP_MUSCLES)]
         self._analysis = analysis
-        self._muscles = tuple(usual if muscles is None else muscles)
+        self._muscles = [name for name in _STRIP_MUSCLES if name in known] or known[: len(_STRIP_MUSCLES)]
         self._heads = [head_regions(track) for track in hidden]
         self._places = analysis.track.keypoints[..., :2]
         width, height = analysis.recording.image_size
@@ -99,7 +94,7 @@ class Overlay:
         return drawn
 
     def _draw_skeleton(self, picture: ImageArray, places: FloatArray) -> None:
-        far = far_side(_facing(self._analysis))
+        far = far_side(self._analysis.facing)
         for link, ends in zip(HALPE26.links, HALPE26.link_indices, strict=True):
             if np.isfinite(places[list(ends)]).all():
                 thin = far in (link.start.split("_")[0], link.end.split("_")[0])
@@ -108,7 +103,7 @@ class Overlay:
 
     def _draw_angles(self, picture: ImageArray, frame: int) -> None:
         """Numbers beside the joints: of the near leg in front of it, of the far leg behind."""
-        facing = _facing(self._analysis)
+        facing = self._analysis.facing
         for side in self._analysis.sides.values():
             way = -facing if side.side == far_side(facing) else facing
             for joint in JOINTS:
@@ -160,10 +155,6 @@ class Overlay:
         axis.axhline(100, color=GREY, linewidth=0.7, linestyle="--")
         axis.set_title(muscle_title(muscle), fontsize=8)
         axis.tick_params(labelsize=6)
-
-
-def _facing(analysis: Analysis) -> Facing:
-    return 1 if analysis.facing > 0 else -1
 
 
 def _pixel(place: FloatArray) -> tuple[int, int]:

@@ -16,15 +16,21 @@ from elifpose.biomechanics import (
 )
 from elifpose.biomechanics.angles import Facing
 from elifpose.biomechanics.points import POINTS, SIDES, Side
-from elifpose.inference.recording import FloatArray
+from elifpose.inference.recording import BoolArray, FloatArray
 
 WORTH_A_WARNING = 20.0
 """Degrees from side-on."""
 TOLERANCE = 0.15
 """Share of a segment's median length."""
-_OFTEN = 0.1  # of the frames
+JOINT_RANGES = {"hip": (-60.0, 150.0), "knee": (-30.0, 165.0), "ankle": (-80.0, 50.0)}
+"""Least and greatest angle of a joint that is believed, degrees.
 
-BoolArray = npt.NDArray[np.bool_]
+The normal ranges of the American Academy of Orthopaedic Surgeons (Joint Motion: Method of Measuring and Recording,
+1965: hip 30° of extension to 120° of flexion, knee 0° to 135°, ankle 50° of plantarflexion to 20° of dorsiflexion),
+widened by 30° at either end: for the lumbar spine, which counts to the hip, for unusual joints, and for errors.
+"""
+_OFTEN = 0.1  # of the frames
+_A_FEW = 0.02  # of the frames with an angle
 
 
 def frame_reasons(
@@ -75,7 +81,7 @@ def frame_reasons(
     return np.array(["; ".join(texts) for texts in words], dtype=np.str_)
 
 
-def limits(
+def trial_warnings(
     keypoints: FloatArray, angles: Mapping[str, JointAngles], yaw_deg: float, facing: Facing, swapped: BoolArray
 ) -> list[str]:
     """What limits a trial's results, in sentences.
@@ -99,7 +105,7 @@ def limits(
     if far in angles:
         found.append(f"the {far} leg is away from the camera, half hidden by the other: its values are less certain")
     for side in (side for side in SIDES if side in angles):
-        found += [_known(side, joint, values) for joint, values in angles[side]._asdict().items()]
+        found += [_missing(side, angles[side]), _unfiltered(side, angles[side]), _impossible(side, angles[side])]
         if (share := float(unusual_segments(keypoints, side, TOLERANCE).mean())) > _OFTEN:
             found.append(
                 f"the {side} thigh or shank is off its median length by more than {TOLERANCE * 100:.0f} % in "
@@ -115,16 +121,43 @@ def limits(
     return [sentence for sentence in found if sentence]
 
 
-def _known(side: str, joint: str, values: FloatArray) -> str:
-    """A sentence about an angle that is often missing, or never filtered; empty otherwise."""
-    known = np.isfinite(values)
-    if not known.any():
-        return f"the {side} {joint}'s angle is never known: its points are not seen, and muscles across it are empty"
-    if known.mean() < 1 - _OFTEN:
-        return f"the {side} {joint}'s angle is known in {known.mean() * 100:.0f} % of the frames only"
-    if too_short_to_filter(values)[known].all():
-        return f"the {side} {joint}'s angle is not filtered: fewer than 10 frames in a row"
-    return ""
+def _missing(side: Side, angles: JointAngles) -> str:
+    """A sentence about angles of a leg that are often not known; empty if there is none."""
+    shares = {joint: np.isfinite(values).mean() for joint, values in angles._asdict().items()}
+    told = [f"{joint} in {share * 100:.0f} %" for joint, share in shares.items() if share < 1 - _OFTEN]
+    if not told:
+        return ""
+    return (
+        f"{side} leg known in some frames only: {', '.join(told)}; where points are not seen, the angle and the "
+        "muscles across the joint are empty"
+    )
+
+
+def _unfiltered(side: Side, angles: JointAngles) -> str:
+    """A sentence about angles of a leg that are known but never filtered; empty if there is none."""
+    told = []
+    for joint, values in angles._asdict().items():
+        known = np.isfinite(values)
+        if known.any() and too_short_to_filter(values)[known].all():
+            told.append(joint)
+    return f"{side} leg: {', '.join(told)} not filtered, fewer than 10 frames in a row" if told else ""
+
+
+def _impossible(side: Side, angles: JointAngles) -> str:
+    """A sentence about angles of a leg that leave `JOINT_RANGES`; empty if none does in more than a few frames."""
+    told = []
+    for joint, values in angles._asdict().items():
+        lowest, highest = JOINT_RANGES[joint]
+        known = values[np.isfinite(values)]
+        beyond = (known < lowest) | (known > highest)
+        if known.size and (share := beyond.mean()) > _A_FEW:
+            told.append(f"{joint} (−{-lowest:.0f}° to {highest:.0f}°) in {share * 100:.0f} %")
+    if not told:
+        return ""
+    return (
+        f"{side} leg outside what a joint can do: {', '.join(told)} of the frames that show it; look at the overlay "
+        "for exchanged legs and misplaced points, and whether the person is seen side-on"
+    )
 
 
 def _between(seen: BoolArray) -> BoolArray:

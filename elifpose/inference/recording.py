@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from elifpose.structures.skeletons import HALPE26
+
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 class Recording(NamedTuple):
@@ -34,3 +37,10 @@ class Track(NamedTuple):
     """``(T,)``, from the first frame."""
     boxes: FloatArray
     """``(T, 4)``, left, top, width, height, image pixels; NaN where not seen."""
+
+
+def unseen(frames: int) -> FloatArray:
+    """Keypoints ``(T, 26, 3)`` of somebody who is not seen: NaN, with scores of 0."""
+    keypoints = np.full((frames, HALPE26.num_keypoints, 3), np.nan)
+    keypoints[..., 2] = 0.0
+    return keypoints

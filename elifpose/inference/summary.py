@@ -11,8 +11,9 @@ import numpy as np
 from elifpose import __version__
 from elifpose.biomechanics import muscle_model
 from elifpose.inference.analysis import LARGEST_YAW, Analysis
-from elifpose.inference.reasons import TOLERANCE, WORTH_A_WARNING
+from elifpose.inference.reasons import JOINT_RANGES, TOLERANCE, WORTH_A_WARNING
 from elifpose.inference.recording import FloatArray, Recording
+from elifpose.inference.tables import ANGLES
 from elifpose.inference.text_files import ANGLES_CITATION, NOTE, write_lines
 
 
@@ -45,11 +46,7 @@ def asymmetry_percent(left: float, right: float) -> float:
 def curves(analysis: Analysis, side: str) -> dict[str, FloatArray]:
     """Each curve of one leg by its column in the tables, such as ``knee_flexion_deg`` or ``soleus_pct``."""
     leg = analysis.sides[side]
-    angles = {
-        "hip_flexion_deg": leg.angles.hip,
-        "knee_flexion_deg": leg.angles.knee,
-        "ankle_dorsiflexion_deg": leg.angles.ankle,
-    }
+    angles = dict(zip(ANGLES, leg.angles, strict=True))
     return angles | {f"{muscle}_pct": curve.percent for muscle, curve in leg.muscles.items()}
 
 
@@ -70,6 +67,7 @@ def summary(recording: Recording, analyses: Sequence[Analysis], pose_model: str 
             "yaw_warning_deg": WORTH_A_WARNING,
             "yaw_refused_deg": LARGEST_YAW,
             "segment_tolerance": TOLERANCE,
+            "joint_ranges_deg": JOINT_RANGES,
         },
         "people": [_person(analysis) for analysis in analyses],
     }

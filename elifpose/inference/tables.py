@@ -5,15 +5,15 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from elifpose.biomechanics.points import FloatArray
 from elifpose.inference.analysis import Analysis, SideAnalysis
-from elifpose.inference.recording import Track
+from elifpose.inference.recording import FloatArray, Track
 from elifpose.inference.text_files import ANGLES_CITATION, NOTE, cells, citation, write_lines
 from elifpose.structures.skeletons import HALPE26
 
 _KEYS = ("time_s", "frame", "person", "side")
 _ENDING = ("valid", "reason")
-_ANGLES = ("hip_flexion_deg", "knee_flexion_deg", "ankle_dorsiflexion_deg")
+ANGLES = ("hip_flexion_deg", "knee_flexion_deg", "ankle_dorsiflexion_deg")
+"""Columns of `JointAngles`."""
 
 
 def write_angles(path: Path, analyses: Sequence[Analysis]) -> None:
@@ -26,7 +26,7 @@ def write_angles(path: Path, analyses: Sequence[Analysis]) -> None:
         ElifPoseError: If the file cannot be written.
     """
     rows = (_rows(analysis, leg, list(leg.angles), [3, 3, 3]) for analysis, leg in _legs(analyses))
-    write_lines(path, _table(f"{NOTE}. {ANGLES_CITATION}", (*_KEYS, *_ANGLES, *_ENDING), rows))
+    write_lines(path, _table(f"{NOTE}. {ANGLES_CITATION}", (*_KEYS, *ANGLES, *_ENDING), rows))
 
 
 def write_lengths(path: Path, analyses: Sequence[Analysis]) -> None:
@@ -89,7 +89,7 @@ def _points(track: Track) -> Iterator[Sequence[str]]:
     """Rows of one person's keypoints."""
     columns = [
         cells(track.keypoints[:, point, part], 3 if part < 2 else 4)
-        for point in range(len(HALPE26.keypoints))
+        for point in range(HALPE26.num_keypoints)
         for part in range(3)
     ]
     for frame, (time, *row) in enumerate(zip(cells(track.times_s, 6), *columns, strict=True)):

@@ -6,8 +6,8 @@ from typing import final
 
 import numpy as np
 
-from elifpose.inference.boxes import BoolArray, box_around, enlarged, nested, overlaps
-from elifpose.inference.recording import FloatArray
+from elifpose.inference.boxes import box_around, enlarged, nested, overlaps
+from elifpose.inference.recording import BoolArray, FloatArray
 from elifpose.utils.errors import ElifPoseError
 
 _SETTLING_S = 0.25  # over which velocity is averaged

@@ -1,5 +1,6 @@
 """Weights into a network and out of it: foreign checkpoints, and files that rebuild the network by themselves."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -168,13 +169,10 @@ def save_network(network: PoseEstimator, path: str | Path, record: Mapping[str, 
         raise ElifPoseError(f"network file {path}: the name must end in .safetensors or .pt")
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     record = {**network_record(network), **(record or {})}
+    content = _as_pickle(weights, record) if path.suffix == ".pt" else _as_safetensors(weights, record, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            if path.suffix == ".pt":
-                torch.save({"state_dict": weights, RECORD_KEY: record}, file)
-            else:
-                file.write(_as_safetensors(weights, record, path))
+        path.write_bytes(content)
     except OSError as error:
         raise ElifPoseError(f"network file {path}: cannot be written ({error}); choose another place") from error
 
@@ -197,6 +195,13 @@ def fill_network(
         raise ElifPoseError(f"checkpoint {path}: none of its weights fits the network: {report}")
     network.load_state_dict({name: weights[name] for name in report.loaded}, strict=False)
     return report
+
+
+def _as_pickle(weights: dict[str, Tensor], record: Mapping[str, Any]) -> bytes:
+    """What PyTorch writes of weights and record."""
+    content = io.BytesIO()
+    torch.save({"state_dict": weights, RECORD_KEY: record}, content)
+    return content.getvalue()
 
 
 def _as_safetensors(weights: dict[str, Tensor], record: Mapping[str, Any], path: Path) -> bytes:

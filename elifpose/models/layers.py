@@ -8,7 +8,6 @@ bits: after every activation, sum, product, concatenation, mean and norm.
 Convolutions start as PyTorch has them, uniform Kaiming with a = √5, which is also what the published recipe uses.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -32,11 +31,17 @@ class QuantPoint(nn.Identity):
     """
 
 
+def point_before(activation: Activation) -> nn.Identity:
+    """What stands between a convolution or linear layer and its activation: a point, but nothing before ReLU.
+
+    ReLU is part of the integer layer before it: what it cuts off, an unsigned 8-bit number cannot hold. Before any
+    other activation the result is a point of its own, as integer layers end in integers.
+    """
+    return nn.Identity() if activation == "ReLU" else QuantPoint()
+
+
 class ConvBNAct(nn.Module):
     """Convolution without bias, batch normalisation, activation; padded so that stride 1 keeps the map's size.
-
-    ReLU is part of the integer convolution before it: what it cuts off, an unsigned 8-bit number cannot hold. Before
-    any other activation the normalised map is a point of its own, as integer convolutions end in integers.
 
     Args:
         in_channels: Channels of the input map.
@@ -61,11 +66,11 @@ class ConvBNAct(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out_channels)
         self.activate = ACTIVATIONS[activation]()
-        self.inner_point = nn.Identity() if activation == "ReLU" else QuantPoint()
+        self.inner_point = point_before(activation)
         self.point = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉)``."""
         out: Tensor = self.point(self.activate(self.inner_point(self.bn(self.conv(x)))))
         return out
 
@@ -96,7 +101,7 @@ class DepthwiseSeparableConv(nn.Module):
         self.pointwise_conv = ConvBNAct(in_channels, out_channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉)``."""
         out: Tensor = self.pointwise_conv(self.depthwise_conv(x))
         return out
 
@@ -254,18 +259,3 @@ def check_activation(owner: str, activation: str) -> None:
     """Raise :class:`ElifPoseError` unless ``activation`` is a name in :data:`ACTIVATIONS`."""
     if activation not in ACTIVATIONS:
         raise ElifPoseError(f"{owner}: activation is {activation!r}; choose one of {', '.join(ACTIVATIONS)}")
-
-
-def check_indices(owner: str, name: str, indices: Sequence[int], allowed: range) -> None:
-    """Raise :class:`ElifPoseError` unless ``indices`` are distinct, ascending and in ``allowed``."""
-    if not indices or list(indices) != sorted(set(indices) & set(allowed)):
-        raise ElifPoseError(
-            f"{owner}: {name} is {list(indices)}; give distinct, ascending numbers from {allowed[0]} to {allowed[-1]}"
-        )
-
-
-def check_positive(owner: str, values: Mapping[str, float]) -> None:
-    """Raise :class:`ElifPoseError` unless every one of the named values is above 0."""
-    for name, value in values.items():
-        if value <= 0:
-            raise ElifPoseError(f"{owner}: {name} is {value}; give a number above 0")

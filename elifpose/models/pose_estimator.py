@@ -47,7 +47,7 @@ class PoseEstimator(nn.Module):
         self.backbone = backbone
         self.neck = neck
         self.head = head
-        self._mean_std = (list(mean), list(std))
+        self._mean_std = (list(mean), list(std))  # as given: the buffers are float32
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -55,7 +55,7 @@ class PoseEstimator(nn.Module):
         """Feature maps as the head sees them.
 
         Args:
-            images: ``(N, 3, H, W)`` uint8 or float, RGB from 0 to 255; height and width are the head's input size.
+            images: As for :meth:`forward`.
 
         Returns:
             The maps of the neck, or of the backbone without one, ``(N, C, h, w)`` float; the last feeds the head.
@@ -88,10 +88,11 @@ class PoseEstimator(nn.Module):
         """
         simcc_x, simcc_y = self(images)
         mirrored_x, mirrored_y = self(images.flip(-1))
+        # The mirror image's keypoints to the image's: left and right change places, x runs backwards.
         partners = torch.as_tensor(flip_indices, device=simcc_x.device)
-        last_pixel = round(self.head.split_ratio * (self.head.input_size[0] - 1))
+        last_bin = round(self.head.split_ratio * (self.head.input_size[0] - 1))
         return (
-            average_mirrored(simcc_x, mirrored_x[:, partners], last_pixel),
+            average_mirrored(simcc_x, mirrored_x[:, partners], last_bin),
             (simcc_y + mirrored_y[:, partners]) * 0.5,
         )
 
@@ -128,8 +129,8 @@ class PoseEstimator(nn.Module):
         )
 
 
-def average_mirrored(simcc_x: Tensor, mirrored_x: Tensor, last_pixel: int) -> Tensor:
-    """Mean of logits along x and of the mirror image's, bin ``b`` of which is bin ``last_pixel − b`` of the image.
+def average_mirrored(simcc_x: Tensor, mirrored_x: Tensor, last_bin: int) -> Tensor:
+    """Mean of logits along x and of the mirror image's, bin ``b`` of which is bin ``last_bin − b`` of the image.
 
     Mirroring maps pixel x to W − 1 − x, so bin b to split·(W − 1) − b, to the nearest bin. The bins behind the last
     pixel's have no counterpart and keep the image's own logits.
@@ -137,12 +138,12 @@ def average_mirrored(simcc_x: Tensor, mirrored_x: Tensor, last_pixel: int) -> Te
     Args:
         simcc_x: ``(N, K, bins)``, logits of the image.
         mirrored_x: ``(N, K, bins)``, logits of the mirror image, left and right keypoints already swapped.
-        last_pixel: Bin of the last pixel's centre, split·(W − 1).
+        last_bin: Bin of the last pixel's centre, split·(W − 1).
 
     Returns:
         ``(N, K, bins)``.
     """
-    shared = last_pixel + 1
+    shared = last_bin + 1
     mean = (simcc_x[..., :shared] + mirrored_x[..., :shared].flip(-1)) * 0.5
     return torch.cat((mean, simcc_x[..., shared:]), dim=-1)
 

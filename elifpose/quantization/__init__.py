@@ -10,9 +10,16 @@ from elifpose.quantization.phases import (
     set_observing,
     set_quantizing,
 )
-from elifpose.quantization.sensitivity import LayerError, propose_float_layers, sensitivity
+from elifpose.quantization.sensitivity import LayerError, sensitivity
 from elifpose.quantization.spec import QuantizationSpec
-from elifpose.quantization.swap import PrepareReport, is_prepared, prepare, quantization_arguments, unprepare
+from elifpose.quantization.swap import (
+    PrepareReport,
+    is_prepared,
+    prepare,
+    quantization_arguments,
+    quantization_spec,
+    unprepare,
+)
 
 __all__ = [
     "LayerError",
@@ -25,8 +32,8 @@ __all__ = [
     "freeze_batch_norm",
     "is_prepared",
     "prepare",
-    "propose_float_layers",
     "quantization_arguments",
+    "quantization_spec",
     "quantizers",
     "sensitivity",
     "set_observing",

@@ -106,7 +106,7 @@ def convert(network: nn.Module) -> nn.Module:
         A network of the same class in evaluation mode, float32, without gradients.
 
     Raises:
-        ElifPoseError: The network is not prepared, a range was never observed, or a range or weight is not finite.
+        ElifPoseError: The network is not prepared, a range was never observed, or a number in it is not finite.
     """
     import_module("torch.ao.quantization.fx._decomposed")  # registers the functions
     require_prepared(network)
@@ -122,7 +122,7 @@ def convert(network: nn.Module) -> nn.Module:
             converted.set_submodule(name, point.eval())
         elif isinstance(module, FakeQuantSiLU):
             converted.set_submodule(name, IntegerSiLU(module.bits).eval())
-        elif isinstance(module, nn.AdaptiveAvgPool2d):
+        elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
             converted.set_submodule(name, MeanOfMap().eval())
     for name, module in converted.named_modules():
         if isinstance(module, FakeQuantConv2d | FakeQuantLinear):
@@ -158,7 +158,9 @@ def _to_integers(name: str, layer: FakeQuantConv2d | FakeQuantLinear) -> None:
     if layer.bias is not None:
         scales = torch.maximum(scales, layer.bias.abs().view(scales.shape) * _BIAS_HEADROOM)
     if not torch.isfinite(scales).all():
-        raise ElifPoseError(f"quantization: the weight of {name} is not finite; use a checkpoint from before it was")
+        raise ElifPoseError(
+            f"quantization: weight or bias of {name} is not finite; use a checkpoint from before it was so"
+        )
     codes = (layer.weight * scales.reciprocal()).round_().to(torch.int8)
     del layer.weight, layer.quantizing, layer.weight_bits
     is_conv = isinstance(layer, FakeQuantConv2d)

@@ -109,19 +109,19 @@ def batch_range(x: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
             at most :data:`SUBSAMPLE` values, evenly spread.
 
     Returns:
-        Lower and upper end, ``()``; NaN where the tensor has NaN.
+        Lower and upper end, ``()``; NaN where the tensor has NaN, of which a percentile may leave out a few.
     """
     if share < 1:
-        low, high = _percentiles(_subsample(x), share)
+        low, high = _percentiles(evenly_spread(x, SUBSAMPLE), share)
     else:
         low, high = x.amin(), x.amax()
     return low.clamp(max=0), high.clamp(min=0)
 
 
-def _subsample(x: Tensor) -> Tensor:
-    """Evenly spread values, ``(M,)``."""
+def evenly_spread(x: Tensor, most: int) -> Tensor:
+    """At most so many values of a tensor, of all places and channels alike: ``(M,)``."""
     values = x.movedim(1, -1) if x.dim() == 4 else x  # maps in channels-last memory are not copied by this
-    stride = -(-x.numel() // SUBSAMPLE)
+    stride = -(-x.numel() // most)
     while math.gcd(stride, x.numel()) > 1:  # a stride that divides an axis would always meet the same channels
         stride += 1
     return values.flatten()[::stride]

@@ -1,8 +1,6 @@
 """Which layers suffer from few bits: each is quantized alone, and the keypoints are compared with the float ones."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 from elifpose.codecs.simcc import SimCC
 from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear, FakeQuantPoint, FakeQuantSiLU
 from elifpose.quantization.names import quantizable_layers
+from elifpose.quantization.outputs import decibels, watch_outputs
 from elifpose.quantization.phases import check_ranges, set_quantizing
 from elifpose.quantization.swap import require_prepared
 from elifpose.utils.errors import ElifPoseError
@@ -41,10 +40,8 @@ class _Sums:
     shifts: list[Tensor] = field(default_factory=list)
 
     def error(self, name: str) -> LayerError:
-        ratio = self.signal / self.noise if self.noise else math.inf
         shifts = torch.cat(self.shifts)
-        decibels = 10 * math.log10(ratio) if ratio else -math.inf
-        return LayerError(name, decibels, float(shifts.mean()), float(shifts.max()))
+        return LayerError(name, decibels(self.signal, self.noise), float(shifts.mean()), float(shifts.max()))
 
 
 @torch.no_grad()
@@ -87,35 +84,16 @@ def sensitivity(network: nn.Module, batches: Iterable[Tensor], codec: SimCC) -> 
     return sorted((of_layer.error(layer) for layer, of_layer in sums.items()), key=lambda e: -e.mean_shift)
 
 
-def propose_float_layers(errors: Sequence[LayerError], budget: float) -> tuple[str, ...]:
-    """The fewest layers to keep at higher precision so that the others' shifts stay within a budget.
-
-    Layers' errors are taken as independent: together they shift by the root of the sum of squares.
-
-    Args:
-        errors: What :func:`sensitivity` gave.
-        budget: Mean shift of keypoints that is allowed, input pixels.
-
-    Returns:
-        Names for ``float_layers`` or ``sixteen_bit_layers``, worst first.
-    """
-    worst_first = sorted(errors, key=lambda error: -error.mean_shift)
-    for kept, _ in enumerate(worst_first):
-        if math.hypot(*(error.mean_shift for error in worst_first[kept:])) <= budget:
-            return tuple(error.name for error in worst_first[:kept])
-    return tuple(error.name for error in worst_first)
-
-
 def _add_batch(
     network: nn.Module, images: Tensor, codec: SimCC, layers: dict[str, list[nn.Module]], sums: dict[str, _Sums]
 ) -> None:
     """Run one batch in float, then once per layer with that layer quantized."""
     set_quantizing(network, False)
-    with _outputs(layers) as outputs:
+    with watch_outputs({layer: members[-1] for layer, members in layers.items()}) as outputs:
         keypoints, _ = codec.decode(*network(images))
     for layer, members in layers.items():
         _switch(members, True)
-        with _outputs({layer: members}) as own:
+        with watch_outputs({layer: members[-1]}) as own:
             moved, _ = codec.decode(*network(images))
         _switch(members, False)
         expected = outputs[layer]
@@ -128,22 +106,3 @@ def _switch(members: Iterable[nn.Module], on: bool) -> None:
     """Quantize with some modules or not."""
     for member in members:
         set_quantizing(member, on)
-
-
-@contextmanager
-def _outputs(layers: dict[str, list[nn.Module]]) -> Iterator[dict[str, Tensor]]:
-    """Collects what each layer's last module gives while the network runs."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(layer: str, output: Tensor) -> None:
-        outputs[layer] = output
-
-    hooks = [
-        members[-1].register_forward_hook(lambda _module, _inputs, output, layer=layer: keep(layer, output))
-        for layer, members in layers.items()
-    ]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -106,9 +106,15 @@ def is_prepared(network: nn.Module) -> bool:
     return hasattr(network, SPEC_ATTRIBUTE)
 
 
+def quantization_spec(network: nn.Module) -> QuantizationSpec | None:
+    """How :func:`prepare` quantized the network; none for a float network."""
+    spec: QuantizationSpec | None = getattr(network, SPEC_ATTRIBUTE, None)
+    return spec
+
+
 def quantization_arguments(network: nn.Module) -> dict[str, object] | None:
     """Arguments of the network's :class:`QuantizationSpec`, as what JSON can hold, or none for a float network."""
-    spec: QuantizationSpec | None = getattr(network, SPEC_ATTRIBUTE, None)
+    spec = quantization_spec(network)
     return None if spec is None else spec.arguments()
 
 

@@ -87,5 +87,5 @@ def to_image_frame(keypoints_input: Tensor, input_to_image: Tensor) -> Tensor:
     Without a matrix product, which autocast would do in 16 bits: that is pixels off in a large image.
     """
     x, y = keypoints_input[..., 0:1], keypoints_input[..., 1:2]
-    columns = input_to_image[:, None]
-    return x * columns[..., 0] + y * columns[..., 1] + columns[..., 2]
+    matrices = input_to_image[:, None]
+    return x * matrices[..., 0] + y * matrices[..., 1] + matrices[..., 2]

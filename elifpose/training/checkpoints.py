@@ -61,13 +61,15 @@ def take_weights(checkpoint: dict[str, Any], which: Weights, path: object) -> We
     return which
 
 
-def replace_entries(state_dict: Mapping[str, Tensor], prefix: str, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def replace_entries(
+    state_dict: Mapping[str, Tensor], prefixes: tuple[str, ...], others: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """A state dict with other entries in place of those whose names begin so.
 
-    >>> list(replace_entries({"network.a": 1, "auxiliary.0": 2}, "auxiliary.", {"auxiliary.1": 3}))
+    >>> list(replace_entries({"network.a": 1, "auxiliary.0": 2}, ("auxiliary.",), {"auxiliary.1": 3}))
     ['network.a', 'auxiliary.1']
     """
-    return {**{name: value for name, value in state_dict.items() if not name.startswith(prefix)}, **others}
+    return {**{name: value for name, value in state_dict.items() if not name.startswith(prefixes)}, **others}
 
 
 def differences(record: Mapping[str, Any], configured: Mapping[str, Any]) -> list[str]:

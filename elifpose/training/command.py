@@ -1,6 +1,5 @@
 """The Lightning command line: constructors' signatures become options, and a run is made of them."""
 
-import warnings
 from argparse import SUPPRESS, ArgumentError
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +17,7 @@ from elifpose.training.comparison import compare, comparison_table
 from elifpose.training.module import ElifPoseModule
 from elifpose.training.option_errors import option_error
 from elifpose.training.options import SUBCOMMANDS, add_callbacks, add_evaluation, add_validation, link_options
-from elifpose.training.quiet import quiet_libraries
+from elifpose.training.quiet import quiet_evaluation, quiet_libraries
 from elifpose.training.result_files import write_files
 from elifpose.training.robustness import measure_robustness, robustness_csv, robustness_table
 from elifpose.training.runs import checkpoint_path
@@ -147,8 +146,7 @@ class ElifPoseCLI(LightningCLI):
 
     def before_test(self) -> None:
         """Choose the weights, and what to make of them."""
-        # Callbacks of the fit that an evaluation needs none of.
-        warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used")
+        quiet_evaluation()
         options = self.config_init[self.subcommand]
         self.model.weights, self.model.precision = options.weights, options.precision
         if self._exported is not None:

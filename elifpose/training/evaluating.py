@@ -85,9 +85,8 @@ class EvaluatingModule(pl.LightningModule):
         Raises:
             ElifPoseError: The network is not quantized, or a range of it is not finite.
         """
-        integer = cast(
-            "PoseEstimator", convert(self.network)
-        )  # in a closure, where it is no part of the module's state
+        # In a closure, where it is no part of the module's state.
+        integer = cast("PoseEstimator", convert(self.network))
 
         def predict(images: Tensor) -> PosePrediction:
             with torch.autocast(images.device.type, enabled=False):
@@ -98,7 +97,7 @@ class EvaluatingModule(pl.LightningModule):
     def _predicted_by(self, network: PoseEstimator, images: Tensor) -> PosePrediction:
         flip_indices = cast("Tensor", self.flip_indices)
         logits = network.forward_flip_test(images, flip_indices) if self.flip_test else network(images)
-        return PosePrediction(*self.codec.decode(*logits))
+        return PosePrediction(*self.codec.decode(*logits))  # bins to input pixels
 
     @override
     def on_validation_epoch_start(self) -> None:
@@ -153,7 +152,8 @@ class EvaluatingModule(pl.LightningModule):
         self._evaluators.start(split, self.datamodule.sets_of(split), self.device)
 
     def _evaluate(self, batch: PoseBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        prediction: PosePrediction = (self._integer or self.artefact or self)(batch.images)
+        predict = self._integer or self.artefact or self
+        prediction: PosePrediction = predict(batch.images)
         self._evaluators.update(dataloader_idx, prediction, batch)
         return prediction._asdict()
 
@@ -162,7 +162,6 @@ class EvaluatingModule(pl.LightningModule):
         return fit_calibration(np.concatenate(scores), np.concatenate(correct))
 
     def _log_figures(self) -> None:
-        for key, value in tagged_figures(
-            self.evaluations
-        ).items():  # as tensors: a bare float would be logged in float32
+        for key, value in tagged_figures(self.evaluations).items():
+            # As tensors: a bare float would be logged in float32.
             self.log(f"{self.split}/{key}", torch.tensor(value, dtype=torch.float64), prog_bar=key == "AP")

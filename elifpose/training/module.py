@@ -1,5 +1,6 @@
 """The LightningModule that trains: losses, what is logged of them, and the optimizer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -16,7 +17,7 @@ from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_a
 from elifpose.evaluation.settings import Evaluation
 from elifpose.models import AuxiliaryHeatmap, PoseEstimator
 from elifpose.models.checkpoint_files import read_checkpoint
-from elifpose.quantization.checkpoint import load_network
+from elifpose.quantization.checkpoint import rebuild_network
 from elifpose.structures.batch import PoseBatch
 from elifpose.structures.skeleton import Skeleton
 from elifpose.structures.skeletons import get_skeleton, recorded_skeleton
@@ -28,9 +29,7 @@ from elifpose.training.optim import (
     parameter_groups,
     total_steps,
 )
-from elifpose.training.quantized import load_weights
 from elifpose.training.resumable import ResumableModule, recorded_calibration
-from elifpose.training.resume import options_of
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -68,6 +67,8 @@ class ElifPoseModule(ResumableModule):
         channels_last: Memory order of the convolutions; faster than the default on CPUs and GPUs alike.
     """
 
+    training_only = ("auxiliary.",)
+
     def __init__(
         self,
         network: PoseEstimator,
@@ -90,17 +91,13 @@ class ElifPoseModule(ResumableModule):
     ) -> None:
         skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         super().__init__(network, codec, skeleton, flip_test, evaluation)
-        if network.head.num_keypoints != self.skeleton.num_keypoints or network.head.bins != codec.bins:
-            raise ElifPoseError(
-                f"model: the head answers {network.head.num_keypoints} keypoints in {network.head.bins} bins, but"
-                f" skeleton {skeleton.name!r} has {self.skeleton.num_keypoints} and the codec {codec.bins} bins"
-            )
+        _check_fit(network, codec, skeleton)
         if init_from is not None and not Path(init_from).is_file():
-            raise ElifPoseError(f"model.init_from: there is no file {init_from}")
+            raise ElifPoseError(f"model.init_from: there is no file {init_from}; correct the path")
         if channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.loss = SimCCLoss(codec, beta=loss_beta)
-        self.auxiliary = nn.ModuleList(self._build_auxiliary(network) if auxiliary_weight else ())
+        self.auxiliary = nn.ModuleList(_auxiliary_heatmaps(network) if auxiliary_weight else ())
         self.auxiliary_weight = auxiliary_weight
         self.auxiliary_sigma = auxiliary_sigma
         self._optimizer = optimizer
@@ -114,21 +111,11 @@ class ElifPoseModule(ResumableModule):
         self.register_buffer("joint_weights", torch.tensor(weights), persistent=False)
         self._started = False
 
-    @staticmethod
-    def _build_auxiliary(network: PoseEstimator) -> list[AuxiliaryHeatmap]:
-        channels = network.backbone.out_channels
-        if len(channels) < 2 or network.neck is not None:
-            raise ElifPoseError(
-                "model.auxiliary_weight: the coarse heatmap loss needs a backbone that gives two maps and no neck;"
-                " set --model.network.backbone.out_stages=[3,4], or --model.auxiliary_weight=0"
-            )
-        return [AuxiliaryHeatmap(of_map, network.head.num_keypoints) for of_map in channels[:-1]]
-
     @override
     def setup(self, stage: str) -> None:
         if self.init_from is not None and self.trainer.ckpt_path is None and not self._started:
             self._started = True  # a trainer may run the module several times
-            report = load_weights(self.quantization, self.network, self.init_from, self._init_scope)
+            report = self.quantization.load_weights(self.init_from, self._init_scope)
             self.print(f"Starting from {self.init_from}: {report}")
 
     @override
@@ -140,19 +127,22 @@ class ElifPoseModule(ResumableModule):
         loss: Tensor = self.loss(simcc_x, simcc_y, batch.keypoints_input, weights)
         self.log("train/loss_simcc", loss)
         if self.auxiliary_weight:
-            earlier = (auxiliary(of_stage) for auxiliary, of_stage in zip(self.auxiliary, features, strict=False))
-            auxiliary = sum(
-                heatmap_cross_entropy(
-                    maps, batch.keypoints_input, weights, self.codec.input_size, self.auxiliary_sigma
-                )
-                for maps in (heatmaps, *earlier)
-            )
+            auxiliary = self._auxiliary_loss(heatmaps, features, batch, weights)
             self.log("train/loss_auxiliary", auxiliary)
             loss = loss + self.auxiliary_weight * auxiliary
         self.log("train/loss", loss, prog_bar=True)
         if self._is_logging_step:
             self._log_training_progress(simcc_x.detach(), simcc_y.detach(), batch)
         return loss
+
+    def _auxiliary_loss(
+        self, heatmaps: Tensor, features: Sequence[Tensor], batch: PoseBatch, weights: Tensor
+    ) -> Tensor:
+        """The coarse heatmap loss on the head's maps ``(N, K, h, w)`` and on those of the backbone's earlier ones."""
+        earlier = [of_stage(of_map) for of_stage, of_map in zip(self.auxiliary, features[:-1], strict=True)]
+        points, size, sigma = batch.keypoints_input, self.codec.input_size, self.auxiliary_sigma
+        losses = [heatmap_cross_entropy(maps, points, weights, size, sigma) for maps in (heatmaps, *earlier)]
+        return torch.stack(losses).sum()
 
     @property
     def _is_logging_step(self) -> bool:
@@ -199,7 +189,7 @@ class ElifPoseModule(ResumableModule):
         )
         if learned_steps:
             add_parameters(optimizer, [built], learned_steps)
-        self._configured = options_of(optimizer, [built])
+        self.remember_options(optimizer, built)
         interval = "epoch" if self._scheduler else "step"
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": built, "interval": interval}}
 
@@ -213,10 +203,36 @@ class ElifPoseModule(ResumableModule):
         cls, checkpoint_path: str | Path, map_location: torch.device | str | None = None
     ) -> Self:
         """The module of a checkpoint, for evaluation or as a start, without the configuration file."""
-        record = read_checkpoint(checkpoint_path).record
+        checkpoint = read_checkpoint(checkpoint_path)
+        record = checkpoint.record
         if record is None or not {"codec", "skeleton"} <= record.keys():
-            raise ElifPoseError(f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton")
-        skeleton = recorded_skeleton(record["skeleton"])
-        module = cls(load_network(checkpoint_path), SimCC(**record["codec"]), skeleton=skeleton)
+            raise ElifPoseError(
+                f"{checkpoint_path} is not a checkpoint of a fit: it names no codec and no skeleton; build the module"
+                " in Python, and give it the file as init_from"
+            )
+        network, skeleton = rebuild_network(checkpoint, checkpoint_path), recorded_skeleton(record["skeleton"])
+        module = cls(network, SimCC(**record["codec"]), skeleton=skeleton)
         module.calibration = recorded_calibration(record)
         return module.to(map_location) if map_location is not None else module
+
+
+def _check_fit(network: PoseEstimator, codec: SimCC, skeleton: Skeleton) -> None:
+    """Raise `ElifPoseError` unless the network answers with the skeleton's keypoints in the codec's bins."""
+    head = network.head
+    if head.num_keypoints != skeleton.num_keypoints or head.bins != codec.bins:
+        raise ElifPoseError(
+            f"model: the head answers {head.num_keypoints} keypoints in {head.bins} bins, but skeleton"
+            f" {skeleton.name!r} has {skeleton.num_keypoints} and the codec {codec.bins} bins; give the head these"
+            " num_keypoints, and the codec's input_size and split_ratio"
+        )
+
+
+def _auxiliary_heatmaps(network: PoseEstimator) -> list[AuxiliaryHeatmap]:
+    """One for each of the backbone's maps but the last."""
+    channels = network.backbone.out_channels
+    if len(channels) < 2 or network.neck is not None:
+        raise ElifPoseError(
+            "model.auxiliary_weight: the coarse heatmap loss needs a backbone that gives two maps and no neck;"
+            " set --model.network.backbone.out_stages=[3,4], or --model.auxiliary_weight=0"
+        )
+    return [AuxiliaryHeatmap(of_map, network.head.num_keypoints) for of_map in channels[:-1]]

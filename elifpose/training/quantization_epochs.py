@@ -65,7 +65,7 @@ def require_moments(moments: Mapping[str, float]) -> None:
         ElifPoseError: One is neither.
     """
     for name, moment in moments.items():
-        if not moment >= 0 or (moment > 1 and moment != int(moment)):
+        if not moment >= 0 or (moment > 1 and moment % 1):
             raise ElifPoseError(
                 f"QATCallback: {name} is {moment}; give a share of the fit's epochs, from 0 to below 1, or an epoch"
             )

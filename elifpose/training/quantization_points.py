@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from elifpose.quantization import quantizers
-from elifpose.quantization.quantizers import MovingRange
+from elifpose.quantization.quantizers import MovingRange, evenly_spread
 
 KEPT = 8192
 """Values of a point that are kept, at most."""
@@ -85,5 +85,5 @@ def _describe(name: str, quantizer: MovingRange, x: Tensor) -> PointValues:
         float(x.min()),
         float(x.max()),
         float(beyond.float().mean()),
-        x.flatten()[:: -(-x.numel() // KEPT)].cpu().numpy(),
+        evenly_spread(x, KEPT).cpu().numpy(),
     )

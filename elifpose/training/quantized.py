@@ -7,20 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from elifpose.models import PoseEstimator, load_checkpoint
-from elifpose.models.checkpoint import LoadReport, Scope
+from elifpose.models import PoseEstimator
+from elifpose.models.checkpoint import LoadReport, Scope, fill_network
 from elifpose.models.checkpoint_files import read_checkpoint
 from elifpose.quantization import (
     QuantizationSpec,
     freeze_batch_norm,
     is_prepared,
     prepare,
-    quantization_arguments,
+    quantization_spec,
     quantizers,
     set_observing,
     unprepare,
 )
 from elifpose.quantization.checkpoint import QUANTIZATION
+
+_AT_START = {"observing": True, "norms_frozen": False, "learning_rate_scale": 1.0}
 
 
 class Quantization:
@@ -44,14 +46,14 @@ class Quantization:
     @property
     def spec(self) -> QuantizationSpec | None:
         """What is quantized, and how; None in a float network."""
-        return _spec(quantization_arguments(self._network))
+        return quantization_spec(self._network)
 
     def record(self) -> dict[str, Any] | None:
         """What :meth:`restore` needs, as what JSON can hold; None for a float network."""
-        if not is_prepared(self._network):
+        if self.spec is None:
             return None
         return {
-            "spec": quantization_arguments(self._network),
+            "spec": self.spec.arguments(),
             "observing": self.observing,
             "norms_frozen": self.norms_frozen,
             "learning_rate_scale": self.learning_rate_scale,
@@ -60,13 +62,36 @@ class Quantization:
     def restore(self, record: Mapping[str, Any] | None) -> None:
         """Make the network as a record says: prepared alike, or float. Ranges are loaded after it."""
         record = {"spec": None, **_AT_START} if record is None else record
-        spec = _spec(record["spec"])
+        spec = None if record["spec"] is None else QuantizationSpec(**record["spec"])
         if self.spec not in (None, spec):
             unprepare(self._network)
         if spec is not None and self.spec is None:
             prepare(self._network, spec)
         self.learning_rate_scale = record["learning_rate_scale"]
         self.enter(record["observing"], record["norms_frozen"])
+
+    def load_weights(self, path: str | Path, scope: Scope) -> LoadReport:
+        """Fill the network with a file's weights, as :func:`elifpose.models.load_checkpoint` does.
+
+        Weights of a quantized network come with its quantization in the scope ``all``, and without in the others.
+
+        Args:
+            path: See :func:`elifpose.models.load_checkpoint`.
+            scope: Which weights.
+
+        Raises:
+            ElifPoseError: As that function.
+        """
+        checkpoint = read_checkpoint(path)
+        record = (checkpoint.record or {}).get(QUANTIZATION)
+        if record is None or scope == "matching":
+            return fill_network(self._network, checkpoint.state_dict, path, scope)
+        before = self.record()
+        self.restore({"spec": record["spec"], **_AT_START})
+        report = fill_network(self._network, checkpoint.state_dict, path, scope)
+        if scope == "backbone":
+            self.restore(before)
+        return report
 
     def enter(self, observing: bool, norms_frozen: bool) -> None:
         """Begin a part of the quantized training."""
@@ -99,31 +124,6 @@ class Quantization:
                     torch.distributed.broadcast(value, src=0)
 
 
-def load_weights(quantization: Quantization, network: PoseEstimator, path: str | Path, scope: Scope) -> LoadReport:
-    """Fill a network with a file's weights, as :func:`elifpose.models.load_checkpoint` does.
-
-    Weights of a quantized network come with its quantization in the scope ``all``, and without in the others.
-
-    Args:
-        quantization: The network's.
-        network: What is filled.
-        path: See :func:`elifpose.models.load_checkpoint`.
-        scope: Which weights.
-
-    Raises:
-        ElifPoseError: As that function.
-    """
-    record = (read_checkpoint(path).record or {}).get(QUANTIZATION)
-    if record is None or scope == "matching":
-        return load_checkpoint(network, path, scope)
-    before = quantization.record()
-    quantization.restore({"spec": record["spec"], **_AT_START})
-    report = load_checkpoint(network, path, scope)
-    if scope == "backbone":
-        quantization.restore(before)
-    return report
-
-
 @torch.no_grad()
 def copy_ranges(source: nn.Module, target: nn.Module, learned_steps: bool = False) -> None:
     """Copy the ranges, and on demand the learned steps, of a prepared network to another that was prepared alike."""
@@ -148,9 +148,6 @@ def average_over_processes(values: Sequence[Tensor]) -> None:
         value.copy_(mean.view_as(value))
 
 
-_AT_START = {"observing": True, "norms_frozen": False, "learning_rate_scale": 1.0}
-
-
 def _values(of_point: nn.Module, learned_steps: bool) -> list[Tensor]:
     return [*of_point.buffers(), *(of_point.parameters() if learned_steps else ())]
 
@@ -158,10 +155,6 @@ def _values(of_point: nn.Module, learned_steps: bool) -> list[Tensor]:
 def _ends(of_point: nn.Module) -> list[Tensor]:
     """Lower and upper end of a range."""
     return [value for value in of_point.buffers() if value.is_floating_point()]
-
-
-def _spec(arguments: Mapping[str, Any] | None) -> QuantizationSpec | None:
-    return None if arguments is None else QuantizationSpec(**arguments)
 
 
 def _processes() -> int:

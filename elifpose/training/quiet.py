@@ -21,6 +21,11 @@ def quiet_libraries() -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
 
 
+def quiet_evaluation() -> None:
+    """Say nothing of callbacks of the fit, such as its average, that an evaluation needs none of."""
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used")
+
+
 def _is_no_tip(record: logging.LogRecord) -> bool:
     """Whether a line is about the run, and no advertisement."""
     return not record.getMessage().startswith("💡")

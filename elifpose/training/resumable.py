@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_info
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
 from elifpose.codecs.calibration import ScoreCalibration
@@ -28,10 +30,7 @@ from elifpose.training.checkpoints import (
 )
 from elifpose.training.evaluating import EvaluatingModule
 from elifpose.training.quantized import Quantization
-from elifpose.training.resume import Options, reassert, require_fitting
-
-_TRAINING_ONLY = "auxiliary."
-"""How the names of weights begin that evaluation has no use for."""
+from elifpose.training.resume import Options, options_of, reassert, require_fitting
 
 
 class ResumableModule(EvaluatingModule):
@@ -51,6 +50,9 @@ class ResumableModule(EvaluatingModule):
         quantization: How far the network's quantization is.
     """
 
+    training_only: tuple[str, ...] = ()
+    """How the names of weights begin that evaluation has no use for."""
+
     def __init__(
         self, network: PoseEstimator, codec: SimCC, skeleton: Skeleton, flip_test: bool, evaluation: Evaluation
     ) -> None:
@@ -59,7 +61,13 @@ class ResumableModule(EvaluatingModule):
         self.averaged_state: Callable[[], dict[str, Any]] | None = None
         self.quantization = Quantization(network)
         self._configured: Options | None = None
+        """Of the optimizer and the schedule, before a checkpoint changes them."""
         self._restored: dict[str, Any] | None = None
+        """The checkpoint's, until the fit goes on."""
+
+    def remember_options(self, optimizer: Optimizer, scheduler: LRScheduler) -> None:
+        """Keep what was configured, to win over what a checkpoint brings: for `configure_optimizers` to call."""
+        self._configured = options_of(optimizer, [scheduler])
 
     def _record(self) -> dict[str, Any]:
         """What rebuilds network, codec and skeleton."""
@@ -88,8 +96,8 @@ class ResumableModule(EvaluatingModule):
             self._restored = {key: checkpoint[key] for key in ("optimizer_states", "lr_schedulers")}
         else:
             self.weights = take_weights(checkpoint, self.weights, path)
-            own = {name: value for name, value in self.state_dict().items() if name.startswith(_TRAINING_ONLY)}
-            checkpoint["state_dict"] = replace_entries(checkpoint["state_dict"], _TRAINING_ONLY, own)
+            own = {name: value for name, value in self.state_dict().items() if name.startswith(self.training_only)}
+            checkpoint["state_dict"] = replace_entries(checkpoint["state_dict"], self.training_only, own)
         self.quantization.restore(record.get(QUANTIZATION))
         require_same_weights(checkpoint, self._record(), self.state_dict(), path)
         self.calibration = recorded_calibration(record)

@@ -15,8 +15,15 @@ from torch import Tensor
 
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.models import PoseEstimator
-from elifpose.quantization import LayerError, QuantizationSpec, calibrate, is_prepared, prepare, sensitivity
-from elifpose.quantization.swap import SPEC_ATTRIBUTE
+from elifpose.quantization import (
+    LayerError,
+    QuantizationSpec,
+    calibrate,
+    is_prepared,
+    prepare,
+    quantization_spec,
+    sensitivity,
+)
 from elifpose.training.evaluating import EvaluatingModule
 from elifpose.training.figures.quantization import sensitivity_figure
 from elifpose.training.loggers import log_figure, takes_figures
@@ -71,11 +78,7 @@ def report_sensitivity(
     Raises:
         ElifPoseError: If a number is not positive, or a range is missing or not finite.
     """
-    if people < 1 or ap_people < 1 or ap_budget < 0:
-        raise ElifPoseError(
-            f"sensitivity: people is {people}, ap_people {ap_people} and ap_budget {ap_budget}; give people of 1 or"
-            " more and a budget of 0 or more"
-        )
+    require_extent("sensitivity", people, ap_people, ap_budget)
     datamodule.setup("validate")
     report = measure_sensitivity(
         quantized_copy(module, datamodule, trainer.strategy.root_device, spec),
@@ -93,6 +96,15 @@ def report_sensitivity(
     return report
 
 
+def require_extent(owner: str, people: int, ap_people: int, ap_budget: float) -> None:
+    """Raise `ElifPoseError`, in the owner's name, unless :func:`report_sensitivity` can work with the numbers."""
+    if people < 1 or ap_people < 1 or not ap_budget >= 0:
+        raise ElifPoseError(
+            f"{owner}: people is {people}, ap_people {ap_people} and ap_budget {ap_budget}; give people of 1 or more"
+            " and a budget of 0 or more"
+        )
+
+
 def measure_sensitivity(
     network: PoseEstimator, module: EvaluatingModule, part: ValidationPart, people: int, ap_budget: float
 ) -> SensitivityReport:
@@ -108,8 +120,8 @@ def measure_sensitivity(
     images = part.images(people).to(next(network.buffers()).device)
     errors = tuple(sensitivity(network, [images], module.codec))
     search = search_budget(network, errors, part, module, ap_budget)
-    spec: QuantizationSpec = getattr(network, SPEC_ATTRIBUTE)
-    return SensitivityReport(errors, len(images), search, spec.sixteen_bit_layers)
+    spec = quantization_spec(network)
+    return SensitivityReport(errors, len(images), search, spec.sixteen_bit_layers if spec is not None else ())
 
 
 def quantized_copy(

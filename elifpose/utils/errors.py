@@ -4,8 +4,9 @@
 class ElifPoseError(Exception):
     """Something outside the program is wrong: a path, a file, a setting.
 
-    The message is one sentence that names what was found, where, and what to do. The command line prints it
-    without a traceback and exits with status 1. Programming errors use the built-in exceptions instead.
+    The message is one sentence that names what was found, where, and what to do; or a list of what was found, and
+    such a sentence. The command line prints it without a traceback and exits with status 1. Programming errors use
+    the built-in exceptions instead.
     """
 
 

@@ -147,7 +147,7 @@ def test_boxes_are_the_sets_own_or_annotated_or_of_a_file(
 def test_one_file_of_boxes_is_for_one_set(root: Path) -> None:
     boxes = found_in(root, "boxes", [0.5])
     message = r"data\.boxes: boxes\.json is one file.* 2 sets to {} on \(c, d\).*--data\.{}\.NAME\.detections"
-    for stage, to, option in (("validate", "val", "val"), ("test", "test", "val")):
+    for stage, to, option in (("validate", "validate", "val"), ("test", "test", "val")):
         with pytest.raises(ElifPoseError, match=message.format(to, option)):
             module(root, boxes=boxes).setup(stage)
     given = module(root, val=sets("c"), test=sets("cd"), boxes=boxes)

@@ -110,7 +110,7 @@ def test_evaluation_leaves_sets_out_too(stage: str, root: Path) -> None:
 
 def test_nothing_to_validate_on_is_an_error_anyway(root: Path) -> None:
     remove(root, "d")
-    with pytest.raises(ElifPoseError, match="there is none of the sets to val on"):
+    with pytest.raises(ElifPoseError, match="there is none of the sets to validate on"):
         module(root, allow_missing=True).setup("fit")
 
 

@@ -31,8 +31,8 @@ def test_all_that_is_absent_is_named_at_once(root: Path) -> None:
         f"  data.train.c: no annotations {root}/c.json",
         f"  data.val.d: no annotations {root}/d.json",
         f"  data.val.d: no images {root}/d",
-        f"Fetch them, or correct the paths or --data.root (which is {root}); or leave sets out by"
-        " --data.allow_missing=true",
+        "Fetch them (elifpose data synthesize renders the quickstart's), or correct the paths or"
+        f" --data.root (which is {root}); or leave sets out by --data.allow_missing=true",
     ]
 
 
@@ -48,7 +48,7 @@ def test_what_is_absent_is_left_out_in_order(root: Path) -> None:
 
 
 def test_a_split_of_which_nothing_is_there_is_an_error_anyway(root: Path) -> None:
-    message = rf"there is none of the sets to val on:\n.*data\.val\.b: no images {re.escape(str(root))}"
+    message = rf"there is none of the sets to validate on:\n.*data\.val\.b: no images {re.escape(str(root))}"
     with pytest.raises(ElifPoseError, match=message):
         present_sets({"train": sets("a"), "val": sets("b")}, root, allow_missing=True)
 

@@ -55,3 +55,16 @@ def test_a_float_layer_s_input_has_no_steps() -> None:
     before = cast("torch.Tensor", conv.bias).clone()
     round_biases(network)
     assert torch.equal(cast("torch.Tensor", conv.bias), before)
+
+
+def test_a_dead_channel_behind_a_dead_map_keeps_its_bias() -> None:
+    network = _integers()
+    conv = cast("IntegerConv2d", network.get_submodule("backbone.stage1.1.final_conv.conv"))
+    point = cast("IntegerPoint", network.get_submodule("backbone.stage1.1.attention.point"))
+    point.scale = 2.0**-100  # what zeros get, here and below
+    conv.scales[:2] = 2.0**-100
+    bias = cast("torch.Tensor", conv.bias)
+    bias[0], bias[1] = 0.0, 1e-20
+    expected = bias.clone()
+    round_biases(network)
+    torch.testing.assert_close(bias, expected, rtol=1e-5, atol=0)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from elifpose.codecs.simcc import SimCC
+from elifpose.export.contract import Precision
 from elifpose.export.quantize import network_of
 from elifpose.export.source import Source
 from elifpose.models import CSPNeXt, PoseEstimator, RTMCCHead
@@ -26,10 +27,24 @@ def source(trained_quantized: bool) -> Source:
     return Source(Path("some.ckpt"), network, COCO17, SimCC(SIZE), None, "", {})
 
 
+@torch.no_grad()
 def test_float_networks_stay_what_they_are() -> None:
     of = source(trained_quantized=False)
-    assert network_of(of, "float16", None) is of.network
-    assert not is_prepared(of.network)
+    expected, found = of.network(IMAGES), network_of(of, "float16", None)
+    assert not found.training
+    assert all(torch.equal(now, then) for now, then in zip(found(IMAGES), expected, strict=True))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_source_stays_what_it_is(trained: bool, precision: Precision) -> None:
+    of = source(trained)
+    before = {name: value.clone() for name, value in of.network.state_dict().items()}
+    network_of(of, precision, None if trained else [IMAGES])
+    assert is_prepared(of.network) == trained
+    after = of.network.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
 
 
 @torch.no_grad()

@@ -181,6 +181,22 @@ def test_somebody_who_turns_round_is_told(walking: Recorded) -> None:
     assert any("point the other way in 33 %" in sentence for sentence in found.warnings)
 
 
+def test_what_no_leg_can_do_is_told_and_stays(walking: Recorded) -> None:
+    """Heels and toes are exchanged, so that knees seem to bend forwards."""
+    recording, track = walking
+    index, keypoints = HALPE26.keypoints.index, track.keypoints.copy()
+    for side in SIDES:
+        ends = [index(f"{side}_heel"), index(f"{side}_big_toe")]
+        keypoints[:, ends] = keypoints[:, ends[::-1]]
+    found = analyse(recording, changed(track, keypoints), Settings())
+    for side, leg in found.sides.items():
+        (sentence,) = [told for told in found.warnings if told.startswith(f"{side} leg outside what a joint can do")]
+        share = 100 * (leg.angles.knee < -30).mean()
+        assert share > 10
+        assert f"knee (−30° to 165°) in {share:.0f} %" in sentence
+        np.testing.assert_allclose(leg.angles.knee, -analyse(*walking, Settings()).sides[side].angles.knee, atol=1e-9)
+
+
 def cut(recording: Recording, track: Track, frames: int, fps: float) -> Recorded:
     part = Track(0, track.keypoints[:frames], np.arange(frames) / fps, track.boxes[:frames])
     return recording._replace(fps=fps, frames=frames), part

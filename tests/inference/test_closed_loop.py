@@ -42,6 +42,7 @@ def test_side_on_angles_are_true_to_a_degree(motion: str, facing: Facing) -> Non
     assert analysis.facing == (1 if facing == "right" else -1)
     assert not analysis.swapped.any()
     assert analysis.yaw_deg < 3
+    assert not any("outside what a joint can do" in told for told in analysis.warnings)
     error = errors(analysis, clip)
     assert error["hip"] < 0.1
     assert error["knee"] < 0.2

@@ -12,8 +12,8 @@ from recordings import write_video
 from elifpose.biomechanics.points import FloatArray
 from elifpose.cli import main
 from elifpose.inference import command
+from elifpose.inference.following import TrackingSettings
 from elifpose.inference.keypoint_files import read_keypoints, write_keypoints
-from elifpose.inference.pose import TrackingSettings
 from elifpose.inference.recording import Track
 from elifpose.utils.errors import ElifPoseError
 

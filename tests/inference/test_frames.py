@@ -157,7 +157,7 @@ def test_a_cameras_frames_are_timed_when_they_arrive(tmp_path: Path, monkeypatch
     assert [frame.time_s for frame in source] == pytest.approx(np.arange(12) / 20)
     assert source.recording().fps == pytest.approx(20.0)
     assert source.times() == pytest.approx(np.arange(12) / 20)
-    assert source.recording().warnings == ("the file says 30 frames per second, but its frames' times say 20",)
+    assert source.recording().warnings == ("30 frames per second are announced, but the frames' times say 20",)
 
 
 def test_a_folders_pictures_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -187,6 +187,15 @@ def test_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "2.png"), picture(1)[:-8])
     with pytest.raises(ElifPoseError, match=r"2\.png has 64 x 40 pixels, and the first has 64 x 48"):
         list(open_source(tmp_path, fps=10.0))
+
+
+def test_of_a_camera_that_is_not_there_opencv_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    log = getattr(cv2.utils, "logging", cv2)
+    level = log.getLogLevel()
+    with pytest.raises(ElifPoseError, match="camera 97 has no frame that can be read: connect it"):
+        open_source("97")
+    assert capfd.readouterr().err == ""
+    assert log.getLogLevel() == level > 0
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from elifpose.biomechanics import JointAngles
-from elifpose.biomechanics.points import POINTS, SIDES, FloatArray
-from elifpose.inference.reasons import frame_reasons, limits
+from elifpose.biomechanics.points import POINTS, FloatArray
+from elifpose.inference.reasons import frame_reasons, trial_warnings
 
 
 def words(keypoints: FloatArray, ankle: float = 0.0, model: str = "hawkins_hull_1990") -> list[str]:
@@ -49,17 +49,58 @@ def test_the_ankle_is_beyond_what_a_model_says_of_itself(
     assert set(found) == {"ankle beyond the model's stated range" if beyond else ""}
 
 
-def test_limits_name_what_is_rarely_known(walk_keypoints: FloatArray) -> None:
-    whole = np.zeros(len(walk_keypoints))
-    half, nothing = np.where(np.arange(len(whole)) % 36 < 18, 0.0, np.nan), np.full(len(whole), np.nan)
-    never = np.zeros(len(whole), dtype=np.bool_)
-    angles: dict[str, JointAngles] = {side: JointAngles(whole, half, nothing) for side in SIDES}
-    found = limits(walk_keypoints, angles, float("nan"), 1, never)
-    assert sum("angle is known in 50 % of the frames" in sentence for sentence in found) == 2
-    assert sum("ankle's angle is never known" in sentence for sentence in found) == 2
-    assert any("cannot be told" in sentence for sentence in found)
-    assert any("left leg is away from the camera" in sentence for sentence in found)
-    assert any("right leg is away" in sentence for sentence in limits(walk_keypoints, angles, 0.0, -1, never))
+STANDING = JointAngles(*np.zeros((3, 180)))
+
+
+def warnings(keypoints: FloatArray, angles: JointAngles = STANDING, yaw_deg: float = 0.0) -> list[str]:
+    """Of the right leg of somebody who faces to the right."""
+    return trial_warnings(keypoints, {"right": angles}, yaw_deg, 1, np.zeros(180, dtype=np.bool_))
+
+
+def test_the_far_leg_and_an_unknown_view_are_told(walk_keypoints: FloatArray) -> None:
+    assert warnings(walk_keypoints) == []
+    (sentence,) = warnings(walk_keypoints, yaw_deg=float("nan"))
+    assert sentence.endswith("how far the view is from side-on cannot be told")
+    never = np.zeros(180, dtype=np.bool_)
+    legs = {"left": STANDING, "right": STANDING}
+    assert "the left leg is away from the camera" in trial_warnings(walk_keypoints, legs, 0.0, 1, never)[0]
+    assert "the right leg is away from the camera" in trial_warnings(walk_keypoints, legs, 0.0, -1, never)[0]
+
+
+def test_what_is_rarely_known_is_one_sentence_of_a_leg(walk_keypoints: FloatArray) -> None:
+    half, nothing = np.where(np.arange(180) % 36 < 18, 0.0, np.nan), np.full(180, np.nan)
+    assert warnings(walk_keypoints, STANDING._replace(knee=half, ankle=nothing)) == [
+        "right leg known in some frames only: knee in 50 %, ankle in 0 %; where points are not seen, the angle and "
+        "the muscles across the joint are empty"
+    ]
+
+
+def test_what_is_never_filtered_is_one_sentence_of_a_leg(walk_keypoints: FloatArray) -> None:
+    nine = np.where(np.arange(180) % 90 < 81, np.nan, 0.0)
+    *_, last = warnings(walk_keypoints, JointAngles(nine, np.full(180, np.nan), nine))
+    assert last == "right leg: hip, ankle not filtered, fewer than 10 frames in a row"
+    ten_once = np.where(np.arange(180) < 10, 0.0, nine)
+    found = warnings(walk_keypoints, STANDING._replace(hip=ten_once))
+    assert not any("not filtered" in sentence for sentence in found)
+
+
+# the academy's normal ranges, 30 degrees wider
+@pytest.mark.parametrize(
+    ("joint", "lowest", "highest"),
+    [("hip", -30 - 30, 120 + 30), ("knee", 0 - 30, 135 + 30), ("ankle", -50 - 30, 20 + 30)],
+)
+def test_what_no_joint_can_do_is_told(walk_keypoints: FloatArray, joint: str, lowest: float, highest: float) -> None:
+    assert warnings(walk_keypoints, STANDING._replace(**{joint: np.linspace(lowest, highest, 180)})) == []
+    for value in (lowest - 1, highest + 1):
+        for beyond, told in ((3, 0), (4, 1)):
+            angle = np.concatenate((np.full(30, np.nan), np.full(beyond, value), np.zeros(150 - beyond)))
+            found = warnings(walk_keypoints, STANDING._replace(**{joint: angle}))
+            sentences = [sentence for sentence in found if "outside what a joint can do" in sentence]
+            assert len(sentences) == told
+            assert all(
+                f"right leg outside what a joint can do: {joint} (" in sentence and "in 3 % of the" in sentence
+                for sentence in sentences
+            )
 
 
 @pytest.mark.parametrize(("missing", "told"), [(18, False), (19, True)])
@@ -68,10 +109,8 @@ def test_more_than_a_tenth_of_the_frames_is_worth_a_sentence(
 ) -> None:
     assert len(walk_keypoints) == 180
     knee = np.where(np.arange(180) < missing, np.nan, 0.0)
-    whole, never = np.zeros(180), np.zeros(180, dtype=np.bool_)
-    found = limits(walk_keypoints, {"right": JointAngles(whole, knee, whole)}, 0.0, 1, never)
-    assert any("right knee's angle is known in" in sentence for sentence in found) == told
+    found = warnings(walk_keypoints, STANDING._replace(knee=knee))
+    assert any("known in some frames only: knee in 89 %" in sentence for sentence in found) == told
     turned = walk_keypoints.copy()
     turned[:missing, :, 0] *= -1
-    found = limits(turned, {"right": JointAngles(whole, whole, whole)}, 0.0, 1, never)
-    assert any("feet point the other way" in sentence for sentence in found) == told
+    assert any("feet point the other way" in sentence for sentence in warnings(turned)) == told

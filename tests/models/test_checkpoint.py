@@ -131,6 +131,14 @@ def test_network_file_that_cannot_be_written_is_named(
         save_network(small_network, tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["network.pt", "network.safetensors"])
+def test_what_cannot_be_stored_leaves_the_old_file(name: str, small_network: PoseEstimator, tmp_path: Path) -> None:
+    save_network(small_network, tmp_path / name)
+    with pytest.raises((TypeError, AttributeError)):
+        save_network(small_network, tmp_path / name, {"skeleton": lambda: None})
+    assert _same(load_network(tmp_path / name), small_network)
+
+
 def test_training_checkpoint_rebuilds_the_averaged_network(small_network: PoseEstimator, tmp_path: Path) -> None:
     averaged = {f"network.{name}": value for name, value in small_network.state_dict().items()}
     content = {

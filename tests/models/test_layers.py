@@ -11,10 +11,7 @@ from elifpose.models.layers import (
     CSPLayer,
     CSPNeXtBlock,
     SPPBottleneck,
-    check_indices,
-    check_positive,
 )
-from elifpose.utils.errors import ElifPoseError
 
 
 def test_spp_pools_over_windows_of_5_9_and_13() -> None:
@@ -59,14 +56,3 @@ def test_activation_is_the_one_that_was_asked_for(activation: Activation) -> Non
 def test_convolution_keeps_or_halves_the_map(kernel_size: int, stride: int, shape: tuple[int, int]) -> None:
     out = ConvBNAct(2, 4, kernel_size, stride)(torch.randn(2, 2, 9, 7))
     assert out.shape == (2, 4, *shape)
-
-
-@pytest.mark.parametrize("indices", [(), (5,), (-1,), (2, 1), (1, 1)])
-def test_check_indices_names_what_is_allowed(indices: tuple[int, ...]) -> None:
-    with pytest.raises(ElifPoseError, match=r"Owner: levels is .* from 0 to 4"):
-        check_indices("Owner", "levels", indices, range(5))
-
-
-def test_check_positive_names_the_argument() -> None:
-    with pytest.raises(ElifPoseError, match="Owner: size is 0"):
-        check_positive("Owner", {"other": 1, "size": 0})

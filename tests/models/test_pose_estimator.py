@@ -135,7 +135,7 @@ def test_flip_test_of_an_equivariant_network_changes_no_keypoint(split_ratio: fl
 
 def test_average_keeps_bins_without_a_counterpart() -> None:
     simcc_x = torch.arange(8.0).view(1, 1, 8)
-    mean = average_mirrored(simcc_x, torch.zeros(1, 1, 8), last_pixel=6)
+    mean = average_mirrored(simcc_x, torch.zeros(1, 1, 8), last_bin=6)
     assert mean.flatten().tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0]
 
 

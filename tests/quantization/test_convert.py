@@ -246,6 +246,13 @@ def test_a_channel_without_weights_keeps_a_bias_that_int32_can_hold() -> None:
     assert float((conv.bias.abs() / (conv.scales * smallest_input_step)).max()) <= 2**31
 
 
+@pytest.mark.parametrize("size", [1, (1, 1), 2, (None, 1)])
+def test_pooling_keeps_its_size(size: int | tuple[int | None, int]) -> None:
+    module = nn.Sequential(QuantPoint(), nn.AdaptiveAvgPool2d(size)).append(nn.Conv2d(8, 3, 1)).eval()
+    fake, converted = _both(module, torch.randn(1, 8, 6, 4))
+    torch.testing.assert_close(converted, fake, rtol=0, atol=1e-5)
+
+
 def test_what_cannot_be_converted_is_named(network: PoseEstimator, images: Tensor) -> None:
     with pytest.raises(ElifPoseError, match="prepare it first"):
         convert(network)
@@ -254,5 +261,5 @@ def test_what_cannot_be_converted_is_named(network: PoseEstimator, images: Tenso
         convert(network)
     calibrate(network, [images])
     network.head.cls_x.weight.data[3, 4] = float("nan")
-    with pytest.raises(ElifPoseError, match=r"weight of head\.cls_x is not finite"):
+    with pytest.raises(ElifPoseError, match=r"weight or bias of head\.cls_x is not finite"):
         convert(network)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from elifpose.quantization import QuantizationSpec
-from elifpose.quantization.quantizers import SUBSAMPLE, LearnedStep, MovingRange, batch_range
+from elifpose.quantization.quantizers import SUBSAMPLE, LearnedStep, MovingRange, batch_range, evenly_spread
 
 
 def test_range_contains_zero_and_the_extremes() -> None:
@@ -33,6 +33,15 @@ def test_percentiles_of_large_maps_see_every_channel(memory_format: torch.memory
         x[:, channel] = 1.0
         _, high = batch_range(x, 0.98)  # the channel is 4 % of the values
         assert high == 1
+
+
+def test_spread_values_are_of_all_places_of_a_kernel() -> None:
+    places = torch.arange(9.0).view(3, 3).expand(128, 64, 3, 3)
+    found = evenly_spread(places, 8192)
+    assert 4096 < len(found) <= 8192
+    _, counts = np.unique(found.numpy(), return_counts=True)
+    assert len(counts) == 9
+    assert counts.min() > 0.9 * counts.max()
 
 
 def test_moving_range_weighs_first_batches_alike_and_then_by_momentum() -> None:

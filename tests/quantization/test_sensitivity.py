@@ -5,14 +5,11 @@ from torch import Tensor
 from elifpose.codecs.simcc import SimCC
 from elifpose.models import PoseEstimator
 from elifpose.quantization import (
-    LayerError,
     QuantizationSpec,
     calibrate,
     prepare,
-    propose_float_layers,
     quantizers,
     sensitivity,
-    unprepare,
 )
 from elifpose.utils.errors import ElifPoseError
 
@@ -66,22 +63,3 @@ def test_no_images_is_an_error(network: PoseEstimator, images: Tensor) -> None:
     calibrate(network, [images])
     with pytest.raises(ElifPoseError, match="no batch of images"):
         sensitivity(network, [], CODEC)
-
-
-@pytest.mark.parametrize(
-    ("budget", "names"), [(6.0, ()), (5.0, ()), (4.9, ("b",)), (3.0, ("b",)), (1.0, ("b", "a")), (0.0, ("b", "a"))]
-)
-def test_proposal_keeps_the_worst_until_the_rest_is_within_budget(budget: float, names: tuple[str, ...]) -> None:
-    errors = [LayerError("a", 30, 3.0, 9.0), LayerError("b", 20, 4.0, 5.0), LayerError("c", 40, 0.0, 0.0)]
-    assert propose_float_layers(errors, budget) == names
-
-
-def test_proposed_names_are_patterns(network: PoseEstimator, images: Tensor) -> None:
-    prepare(network)
-    calibrate(network, [images])
-    errors = [error._replace(mean_shift=1.0) for error in sensitivity(network, [images], CODEC)]
-    names = propose_float_layers(errors, 2.0)
-    assert len(names) == len(errors) - 4
-    unprepare(network)
-    report = prepare(network, QuantizationSpec(float_layers=names))
-    assert len(report.kept_float) >= len(names)

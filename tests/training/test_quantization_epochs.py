@@ -37,7 +37,7 @@ def test_nothing_starts_after_the_end() -> None:
         QuantizationEpochs.in_fit(12, 12, 12, 12)
 
 
-@pytest.mark.parametrize("moment", [-1, 1.5, float("nan")])
+@pytest.mark.parametrize("moment", [-1, 1.5, float("nan"), float("inf")])
 def test_a_moment_is_a_share_or_an_epoch(moment: float) -> None:
     with pytest.raises(ElifPoseError, match=f"stop_observing is {moment}"):
         require_moments({"start": 0.5, "stop_observing": moment})

@@ -51,6 +51,25 @@ def test_sixteen_bits_have_the_same_range() -> None:
     assert first[1:4] == pytest.approx((16, -1.0, 1.55), abs=1e-4)
 
 
+def test_thinned_maps_show_every_place() -> None:
+    class OnePoint(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.point, self.weight = QuantPoint(), nn.Linear(1, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.point(x)
+            return out
+
+    network, columns = OnePoint().eval(), torch.arange(32.0)
+    maps = columns.expand(4, 16, 64, 32)
+    prepare(network, QuantizationSpec(float_layers=("weight",)))
+    calibrate(network, [maps])
+    (point,) = watch_points(network, maps)
+    assert maps.numel() > 2 * KEPT
+    assert set(point.sample.tolist()) == set(columns.tolist())
+
+
 def test_a_large_tensor_is_thinned_and_nothing_is_left_behind() -> None:
     network, x = prepared(), torch.linspace(-1, 1.5, 3 * KEPT + 5)[:, None]
     state = {name: value.clone() for name, value in network.state_dict().items()}

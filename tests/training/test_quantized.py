@@ -10,7 +10,7 @@ from elifpose.models.checkpoint_files import RECORD_KEY
 from elifpose.quantization import QuantizationSpec, calibrate, is_prepared, prepare, quantizers
 from elifpose.quantization.checkpoint import QUANTIZATION
 from elifpose.quantization.quantizers import LearnedStep
-from elifpose.training.quantized import Quantization, copy_ranges, load_weights
+from elifpose.training.quantized import Quantization, copy_ranges
 from elifpose.utils.errors import ElifPoseError
 
 IMAGES = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -84,7 +84,7 @@ def test_weights_come_with_their_quantization_if_all_are_taken(scope: str, tmp_p
     for parameter in prepared.parameters():
         parameter.data += 1
     path, into = write(prepared, tmp_path / "quantized.ckpt"), network()
-    load_weights(Quantization(into), into, path, scope)  # type: ignore[arg-type]
+    Quantization(into).load_weights(path, scope)  # type: ignore[arg-type]
     assert is_prepared(into) == (scope == "all")
     saved = prepared.state_dict()
     equal = {name: torch.equal(value, saved[name]) for name, value in into.state_dict().items()}
@@ -95,4 +95,4 @@ def test_weights_come_with_their_quantization_if_all_are_taken(scope: str, tmp_p
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path, into = write(calibrated(), tmp_path / "quantized.ckpt"), network(hidden_dims=16)
     with pytest.raises(ElifPoseError, match="does not fit"):
-        load_weights(Quantization(into), into, path, "all")
+        Quantization(into).load_weights(path, "all")

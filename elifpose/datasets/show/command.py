@@ -8,6 +8,7 @@ from rich.console import Console
 
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.datasets.pose_dataset import PoseDataset
+from elifpose.datasets.pose_set import PURPOSES
 from elifpose.datasets.show.choosing import Shown, choose, crop, recolored, without_augmentation
 from elifpose.datasets.show.sheet import check_fits, contact_sheet
 from elifpose.datasets.splits import detector_notes, open_split
@@ -74,7 +75,7 @@ def _only(name: str | None, sets: dict[str, PoseDataset], split: str) -> dict[st
     if name is None:
         return sets
     if name not in sets:
-        raise ElifPoseError(f"--set: no set to {split} on is named {name!r}; there are {', '.join(sets)}")
+        raise ElifPoseError(f"--set: no set {PURPOSES[split]} is named {name!r}; there are {', '.join(sets)}")
     return {name: sets[name]}
 
 

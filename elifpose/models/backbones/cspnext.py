@@ -12,10 +12,9 @@ from elifpose.models.layers import (
     QuantPoint,
     SPPBottleneck,
     check_activation,
-    check_indices,
-    check_positive,
     spatial_conv,
 )
+from elifpose.utils.checks import check_indices, check_positive
 
 
 class Stage(NamedTuple):
@@ -28,7 +27,7 @@ class Stage(NamedTuple):
 
 
 STEM_CHANNELS = 64
-STAGES = (
+STAGES = (  # 1 to 4; 0 is the stem
     Stage(128, 3, add_identity=True, pyramid_pooling=False),
     Stage(256, 6, add_identity=True, pyramid_pooling=False),
     Stage(512, 6, add_identity=True, pyramid_pooling=False),
@@ -82,8 +81,8 @@ class CSPNeXt(nn.Module):
 
         self.input_point = QuantPoint()
         self.stem = self._build_stem()
-        for number, stage in enumerate(STAGES[: self.out_stages[-1]], start=1):
-            self.add_module(f"stage{number}", self._build_stage(self._channels(number - 1), stage))
+        for number in range(1, self.out_stages[-1] + 1):
+            self.add_module(f"stage{number}", self._build_stage(number))
 
     @property
     def out_channels(self) -> tuple[int, ...]:
@@ -128,17 +127,18 @@ class CSPNeXt(nn.Module):
 
     def _build_stem(self) -> nn.Sequential:
         """Three 3×3 convolutions, the first of which halves the sides."""
-        full, half = self._channels(0), int(STEM_CHANNELS * self.widen_factor) // 2
+        full = self._channels(0)
+        half = full // 2
         return nn.Sequential(
             ConvBNAct(3, half, 3, stride=2, activation=self.activation),
             ConvBNAct(half, half, 3, activation=self.activation),
             ConvBNAct(half, full, 3, activation=self.activation),
         )
 
-    def _build_stage(self, in_channels: int, stage: Stage) -> nn.Sequential:
+    def _build_stage(self, number: int) -> nn.Sequential:
         """A convolution that halves the sides, pyramid pooling in the last stage, a cross-stage-partial layer."""
-        channels = int(stage.channels * self.widen_factor)
-        layers: list[nn.Module] = [spatial_conv(in_channels, channels, 3, 2, self.depthwise, self.activation)]
+        stage, before, channels = STAGES[number - 1], self._channels(number - 1), self._channels(number)
+        layers: list[nn.Module] = [spatial_conv(before, channels, 3, 2, self.depthwise, self.activation)]
         if stage.pyramid_pooling:
             layers.append(SPPBottleneck(channels, channels, self.activation))
         layers.append(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from elifpose.models.layers import ACTIVATIONS, Activation, QuantPoint
+from elifpose.models.layers import ACTIVATIONS, Activation, QuantPoint, point_before
 
 
 class ScaleNorm(nn.Module):
@@ -50,8 +50,9 @@ class Scale(nn.Module):
 class GatedAttentionUnit(nn.Module):
     """Gated self-attention with squared-ReLU weights and a scaled shortcut; tokens are keypoints.
 
-    One linear layer gives a gate, values and a shared base of queries and keys, which two learned scales and
-    offsets tell apart. Attention weights are ``relu(q·k / √attention_dims)²``, without normalisation over tokens.
+    ``out = res_scale · x + W_o (gate ⊙ (weights · values))``. One linear layer of the normalised tokens gives the
+    gate, the values and a shared base of queries and keys, which two learned scales and offsets tell apart. Weights
+    are ``relu(q·k / √attention_dims)²``, without normalisation over tokens.
 
     Args:
         dims: Length of a token, in and out.
@@ -65,6 +66,7 @@ class GatedAttentionUnit(nn.Module):
     ) -> None:
         super().__init__()
         expanded = dims * expansion
+        # In this order for the sake of seeded weights and old optimizers; they run ln, uv, activate, gamma, beta, o.
         self.sizes = (expanded, expanded, attention_dims)
         self.attention_scale = attention_dims**-0.5
         self.gamma = nn.Parameter(torch.rand(2, attention_dims))
@@ -75,7 +77,7 @@ class GatedAttentionUnit(nn.Module):
         self.ln = ScaleNorm(dims)
         self.res_scale = Scale(dims)
 
-        self.uv_point = nn.Identity() if activation == "ReLU" else QuantPoint()
+        self.uv_point = point_before(activation)
         self.activated_point = QuantPoint()
         self.query_point = QuantPoint()
         self.key_point = QuantPoint()
@@ -89,18 +91,18 @@ class GatedAttentionUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mix tokens ``(N, K, dims)`` into the same shape."""
         activated = self.activated_point(self.activate(self.uv_point(self.uv(self.ln(x)))))
-        gate, values, base = activated.split(self.sizes, dim=-1)
+        gate, values, base = activated.split(self.sizes, dim=-1)  # twice (N, K, expanded), (N, K, attention_dims)
         gated = self.gated_point(gate * self._attend(base, values))
-        update = self.o_point(self.o(gated))
+        update = self.o_point(self.o(gated))  # (N, K, dims)
         shortcut = self.res_scale(x)
         out: Tensor = self.sum_point(shortcut + update)
         return out
 
     def _attend(self, base: Tensor, values: Tensor) -> Tensor:
-        """Weighted sums of the values ``(N, K, expanded)`` for the queries and keys of ``(N, K, attention_dims)``."""
+        """Weighted sums ``(N, K, expanded)`` of the values, by the queries and keys of ``(N, K, attention_dims)``."""
         queries = self.query_point(base * self.gamma[0] + self.beta[0])
         keys = self.key_point(base * self.gamma[1] + self.beta[1])
-        similarity = torch.bmm(queries, keys.transpose(1, 2)) * self.attention_scale
+        similarity = torch.bmm(queries, keys.transpose(1, 2)) * self.attention_scale  # (N, K, K)
         weights = self.weight_point(self.similarity_point(similarity.relu()).square())
         out: Tensor = self.attended_point(torch.bmm(weights, values))
         return out

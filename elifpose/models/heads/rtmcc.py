@@ -1,5 +1,6 @@
 """The head of RTMPose: one token per keypoint, classified into SimCC bins (Jiang et al., arXiv 2303.07399)."""
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -7,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from elifpose.models.heads.gau import GatedAttentionUnit, ScaleNorm
-from elifpose.models.layers import Activation, QuantPoint, check_activation, check_positive
+from elifpose.models.layers import Activation, QuantPoint, check_activation
+from elifpose.utils.checks import check_positive
 from elifpose.utils.errors import ElifPoseError
 
 
@@ -105,7 +107,9 @@ class RTMCCHead(nn.Module):
         Returns:
             Logits along x ``(N, K, x_bins)`` and along y ``(N, K, y_bins)``, float.
         """
-        tokens = self.gau(self.mlp_point(self.mlp(heatmaps.flatten(2))))
+        cells = heatmaps.flatten(2)  # (N, K, h · w)
+        tokens = self.mlp_point(self.mlp(cells))  # (N, K, hidden_dims)
+        tokens = self.gau(tokens)
         device = tokens.device.type
         if not torch.is_autocast_enabled(device):
             return self.cls_x(tokens), self.cls_y(tokens)
@@ -146,7 +150,7 @@ def _check_geometry(input_size: tuple[int, int], split_ratio: float, stride: int
         raise ElifPoseError(
             f"RTMCCHead: input_size is {list(input_size)}; give width and height, both multiples of {stride}"
         )
-    if split_ratio < 1:
+    if not 1 <= split_ratio < math.inf:
         raise ElifPoseError(f"RTMCCHead: split_ratio is {split_ratio}; give 1 or more bins per pixel")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ElifPoseError(f"RTMCCHead: kernel_size is {kernel_size}; give an odd number")

@@ -12,11 +12,10 @@ from elifpose.models.layers import (
     CSPLayer,
     QuantPoint,
     check_activation,
-    check_indices,
-    check_positive,
     spatial_conv,
 )
 from elifpose.models.necks.neck import Neck
+from elifpose.utils.checks import check_indices, check_positive
 from elifpose.utils.errors import ElifPoseError
 
 

@@ -229,7 +229,7 @@ def _choose_anew(checkpoints: ModelCheckpoint) -> None:
     checkpoints.best_k_models = {}
     checkpoints.kth_best_model_path = ""
     checkpoints.best_model_path = ""
-    checkpoints.best_model_score = None
+    checkpoints.best_model_score = checkpoints.current_score = None
 
 
 def _schedulers(trainer: pl.Trainer) -> list[Any]:

@@ -10,13 +10,13 @@ from torch import nn
 
 from elifpose.quantization import is_prepared
 from elifpose.quantization.layers import FakeQuantConv2d, FakeQuantLinear
+from elifpose.quantization.quantizers import evenly_spread
 from elifpose.structures.batch import PoseBatch
 from elifpose.training.figures.quantization import range_figure
 from elifpose.training.loggers import log_figure, takes_figures
 from elifpose.training.module import ElifPoseModule
 from elifpose.training.quantization_points import KEPT, watch_points
-from elifpose.training.sensitivity_report import report_sensitivity
-from elifpose.utils.errors import ElifPoseError
+from elifpose.training.sensitivity_report import report_sensitivity, require_extent
 
 
 class QuantizationReport(Callback):
@@ -33,16 +33,15 @@ class QuantizationReport(Callback):
         people: People on which layers are measured one by one, and whose activations are shown.
         ap_people: People on which AP is measured with more and more layers at 16 bits.
         ap_budget: Loss of AP, integer against float, that is allowed.
+
+    Raises:
+        ElifPoseError: A number is out of its range.
     """
 
     def __init__(
         self, enabled: bool = True, people: int = 32, ap_people: int = 256, ap_budget: float = 0.005
     ) -> None:
-        if people < 1 or ap_people < 1 or ap_budget < 0:
-            raise ElifPoseError(
-                f"quantization_report: people is {people}, ap_people {ap_people} and ap_budget {ap_budget}; give"
-                " people of 1 or more and a budget of 0 or more"
-            )
+        require_extent("quantization_report", people, ap_people, ap_budget)
         self.enabled = enabled
         self.people = people
         self.ap_people = ap_people
@@ -93,10 +92,9 @@ def _checked(module: pl.LightningModule) -> ElifPoseModule:
 def _weights(network: nn.Module) -> list[tuple[str, npt.NDArray[np.float32]]]:
     """Quantized weights by layer, evenly spread values of each."""
     return [
-        (name, values[:: -(-len(values) // KEPT)].float().cpu().numpy())
+        (name, evenly_spread(module.weight.detach(), KEPT).float().cpu().numpy())
         for name, module in network.named_modules()
         if isinstance(module, FakeQuantConv2d | FakeQuantLinear)
-        for values in (module.weight.detach().flatten(),)
     ]
 
 

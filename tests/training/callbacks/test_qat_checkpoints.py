@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from qat_fits import OBSERVERS, MakeData, MakeModule, MakeTrainer, Steps, Validated, average, qat, same
 from torch import Tensor
 
+from elifpose.export.source import load_source
 from elifpose.quantization import QuantizationSpec, is_prepared
 from elifpose.quantization.spec import Observer
 from elifpose.training import ElifPoseModule, PosePrediction
@@ -198,6 +199,18 @@ def test_best_checkpoints_are_chosen_anew(
     trainer(tmp_path, qat(2, 3, 3), Falling(), save, epochs=4).fit(module(), data(rendered))
     assert sorted(path.name for path in tmp_path.glob("epoch*.ckpt")) == ["epoch=0.ckpt", "epoch=2.ckpt"]
     assert save.best_model_path.endswith("epoch=2.ckpt")
+
+
+def test_a_checkpoint_from_before_the_first_quantized_validation_is_read(
+    module: MakeModule, data: MakeData, trainer: MakeTrainer, rendered: Path, tmp_path: Path
+) -> None:
+    best = ModelCheckpoint(tmp_path, "best", monitor="val/AP", mode="max")
+    last = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=6, save_top_k=-1)
+    trainer(tmp_path, qat(1, 2, 2), best, last, epochs=2).fit(module(), data(rendered))
+    stopped, ended = (load_source(tmp_path / name) for name in ("step=6.ckpt", "best.ckpt"))
+    assert is_prepared(stopped.network)
+    assert stopped.facts.keys() == {"epoch", "global_step", "weights"}, "nothing of the float network's figures"
+    assert ended.facts["monitor"] == "val/AP"
 
 
 @pytest.fixture(scope="module")
