@@ -126,6 +126,19 @@ def test_two_processes_fit_and_measure_as_one(options: Options, rendered: Path, 
     assert figures_of_one["val/AP"] == float(kept["current_score"])
 
 
+def test_absent_files_are_told_before_there_is_another_process(
+    options: Options,
+    rendered: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    assert main(["fit", *options(rendered, tmp_path), *two, "--data.root", "nowhere"]) == 1
+    assert "data.val.synthetic: no images nowhere" in capsys.readouterr().err
+
+
 def test_new_fits_start_from_weights(options: Options, fitted: Path, rendered: Path, tmp_path: Path) -> None:
     checkpoint = fitted / LAST
     run = ["--trainer.fast_dev_run", "1", "--model.init_from", str(checkpoint)]

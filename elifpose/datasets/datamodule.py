@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from elifpose.datasets.augment import PhotometricAugment
 from elifpose.datasets.corruption import Corruption
 from elifpose.datasets.formats import load_set
 from elifpose.datasets.joined import JoinedDataset
-from elifpose.datasets.loader import ResumableLoader, start_worker
+from elifpose.datasets.loader import people_loader
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet, with_boxes
 from elifpose.datasets.present_sets import PresentSets, absent_files, present_sets
@@ -25,10 +25,8 @@ from elifpose.datasets.shared_images import pairs_of_sets, shared_images
 from elifpose.datasets.shares import check_shares, epoch_sentence, people_per_epoch
 from elifpose.datasets.transforms import GeometricTransform
 from elifpose.structures import PoseBatch, PoseSample, get_skeleton
-from elifpose.structures.batch import collate
 from elifpose.utils.errors import ElifPoseError
 
-_PREFETCHED = 4  # batches per worker: a crowded image or a slow disk is not felt at once
 Split = Literal["train", "val", "test", "predict"]
 _SPLITS: dict[str, tuple[Split, ...]] = {
     "fit": ("train", "val"),
@@ -144,6 +142,10 @@ class PoseDataModule(LightningDataModule):
         self.predict_sets: dict[str, PoseDataset] = {}
         self.corruption: Corruption | None = None
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a small validation set on many processes
+
+    def check_files(self, stage: str) -> None:
+        """Raise `ElifPoseError` if files of the sets that a stage needs are absent; it names all of them."""
+        self._present(_SPLITS[stage])
 
     def prepare_data(self) -> None:
         """Parse the annotations in one process, so that the others find them in the cache."""
@@ -292,20 +294,10 @@ class PoseDataModule(LightningDataModule):
         return self._loader(data_set, sampler)
 
     def _loader(
-        self, data: JoinedDataset | PoseDataset, sampler: Iterable[list[SampleKey]], training: bool = False
+        self, data: Dataset[PoseSample], batches: Iterable[list[SampleKey]], training: bool = False
     ) -> DataLoader[PoseSample]:
-        workers = self.num_workers
-        loader = ResumableLoader if training else DataLoader[PoseSample]
-        return loader(
-            data,
-            batch_sampler=sampler,
-            num_workers=workers,
-            collate_fn=collate,
-            worker_init_fn=start_worker,
-            persistent_workers=training and workers > 0,
-            prefetch_factor=_PREFETCHED if workers else None,
-            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
-        )
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return people_loader(data, batches, self.num_workers, training, pin_memory=on_gpu)
 
     def _process(self) -> tuple[int, int]:
         """This process's rank and how many there are."""

@@ -1,16 +1,19 @@
-"""The training loader, whose place in an epoch a checkpoint keeps, and its workers."""
+"""Loaders of people: that of training, whose place in an epoch a checkpoint keeps, and their workers."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast, final
 
 import cv2
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 from typing_extensions import override
 
-from elifpose.datasets.sampler import PeopleSampler
+from elifpose.datasets.sampler import PeopleSampler, SampleKey
 from elifpose.structures import PoseSample
+from elifpose.structures.batch import collate
+
+_PREFETCHED = 4  # batches per worker: a crowded image or a slow disk is not felt at once
 
 
 @final
@@ -44,6 +47,35 @@ class ResumableLoader(DataLoader[PoseSample]):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Begin the sampler's present epoch there."""
         self._sampler.resume(state_dict["batches"])
+
+
+def people_loader(
+    data: Dataset[PoseSample],
+    batches: Iterable[list[SampleKey]],
+    workers: int,
+    training: bool = False,
+    pin_memory: bool = False,
+) -> DataLoader[PoseSample]:
+    """A loader of batches of people.
+
+    Args:
+        data: Gives people by `SampleKey`.
+        batches: Whom each batch asks for; a `PeopleSampler` in training.
+        workers: Processes that read images; 0 reads in this one.
+        training: Whether the loader is resumable, and its workers stay from epoch to epoch.
+        pin_memory: Whether batches lie in memory from which a GPU copies faster.
+    """
+    loader = ResumableLoader if training else DataLoader[PoseSample]
+    return loader(
+        data,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=start_worker,
+        persistent_workers=training and workers > 0,
+        prefetch_factor=_PREFETCHED if workers else None,
+        pin_memory=pin_memory,
+    )
 
 
 def start_worker(worker: int) -> None:  # noqa: ARG001

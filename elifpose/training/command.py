@@ -144,6 +144,11 @@ class ElifPoseCLI(LightningCLI):
             told = " ".join(str(error).split()).rstrip(".!")
             raise ElifPoseError(f"the trainer says: {told}; correct the --trainer options") from error
 
+    @override
+    def after_instantiate_classes(self) -> None:
+        if self.subcommand is not None:
+            self.datamodule.check_files(self.subcommand)  # before there are other processes, which would all say it
+
     def before_test(self) -> None:
         """Choose the weights, and what to make of them."""
         quiet_evaluation()

@@ -274,6 +274,13 @@ def test_what_cannot_be_is_refused(root: Path, changes: dict[str, Any], message:
         module(root, **changes)
 
 
+def test_absent_files_of_a_stage_are_told_before_it(root: Path) -> None:
+    data = module(root, test={"absent": PoseSet("absent.json", "absent")})
+    data.check_files("fit")
+    with pytest.raises(ElifPoseError, match=r"data\.test\.absent: no annotations .*absent\.json"):
+        data.check_files("test")
+
+
 def test_no_set_is_an_error(root: Path) -> None:
     with pytest.raises(ElifPoseError, match=r"no set to train on; give one under data\.train"):
         module(root, train={}).setup("fit")
