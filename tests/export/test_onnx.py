@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from networks import settled
 from torch import Tensor, nn
 
 import elifpose
@@ -54,23 +55,7 @@ def _small_network(activation: Activation = "SiLU") -> PoseEstimator:
     head = RTMCCHead(
         backbone.out_channels[-1], 5, SIZE, stride=8, hidden_dims=32, attention_dims=16, activation=activation
     )
-    return _settled(PoseEstimator(backbone, head), IMAGES[:8])
-
-
-def _settled(network: PoseEstimator, images: Tensor) -> PoseEstimator:
-    """With weights that let the images through to the logits, and norms that fit the images."""
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.5 * module.in_features**-0.5)
-        for _ in range(10):
-            network(images)
-        network.eval()
-        simcc_x, _ = network(images[:2])
-    assert (simcc_x[0] - simcc_x[1]).abs().max() > 0.05 * (simcc_x.max() - simcc_x.min())
-    return network
+    return settled(PoseEstimator(backbone, head), IMAGES[:8])
 
 
 def _integers(network: PoseEstimator, **options: Any) -> PoseEstimator:
@@ -307,7 +292,7 @@ def test_a_missing_package_says_how_to_install_it(
 def test_rtmpose_t_at_its_own_size_takes_what_rtmlib_feeds(tmp_path: Path) -> None:
     torch.manual_seed(0)
     images = _images(3, 192, 256)
-    network = _settled(PoseEstimator(CSPNeXt(0.167, 0.375), RTMCCHead(384, 26, (192, 256))), images)
+    network = settled(PoseEstimator(CSPNeXt(0.167, 0.375), RTMCCHead(384, 26, (192, 256))), images)
     path = tmp_path / "pose.onnx"
     write_onnx(network, path, rtmlib_contract((192, 256), 2.0), "float32", SimCC((192, 256)), None, {})
     for count in (1, 3):

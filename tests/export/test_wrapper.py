@@ -4,6 +4,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from networks import settled
 from torch import Tensor, nn
 
 from elifpose.codecs.calibration import ScoreCalibration
@@ -39,7 +40,7 @@ def network(request: pytest.FixtureRequest) -> PoseEstimator:
     if request.param == "neck":
         neck, channels = CSPNeXtPAFPN(backbone.out_channels, out_channels=32, out_indices=(1,)), 32
     head = RTMCCHead(channels, 5, SIZE, stride=8, hidden_dims=32, attention_dims=16)
-    return _settled(PoseEstimator(backbone, head, neck, OTHER_MEAN, OTHER_STD), IMAGES)
+    return settled(PoseEstimator(backbone, head, neck, OTHER_MEAN, OTHER_STD), IMAGES)
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +49,6 @@ def integers(network: PoseEstimator) -> PoseEstimator:
     prepare(quantized, QuantizationSpec())
     calibrate(quantized, [IMAGES])
     return cast("PoseEstimator", convert(quantized))
-
-
-def _settled(network: PoseEstimator, images: Tensor) -> PoseEstimator:
-    """With weights that let the images through to the logits, and norms that fit the images."""
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.5 * module.in_features**-0.5)
-        for _ in range(10):
-            network(images)
-        network.eval()
-        simcc_x, _ = network(images[:2])
-    assert (simcc_x[0] - simcc_x[1]).abs().max() > 0.05 * (simcc_x.max() - simcc_x.min())
-    return network
 
 
 def _fed(images: Tensor, contract: Contract) -> Tensor:
