@@ -77,10 +77,9 @@ def _decayed(scores: FloatArray, similarities: FloatArray, threshold: float) -> 
     """Scores ``(D,)`` after each was lowered by those taken before it."""
     values = scores.copy()
     factors = np.exp(-np.square(similarities) / threshold)
-    waiting = values.copy()
-    for _ in range(len(values)):
-        best = int(waiting.argmax())
-        values[best] = waiting[best]
-        waiting *= factors[best]
-        waiting[best] = -np.inf
+    waiting = np.arange(len(values))
+    while len(waiting):
+        best = waiting[values[waiting].argmax()]
+        waiting = waiting[waiting != best]
+        values[waiting] *= factors[best, waiting]
     return values

@@ -66,7 +66,7 @@ class TruePeople:
             count == 0 if (stated := annotation.get("num_keypoints")) is None or values is None else stated == 0
             for annotation, values, count in zip(annotations, given, labelled.sum(axis=1), strict=True)
         ]
-        boxes = _boxes(annotations, where)
+        boxes = _boxes([annotation.get("bbox") for annotation in annotations], where)
         areas = _floats([annotation.get("area") for annotation in annotations])
         crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], dtype=np.bool_)
         return cls(
@@ -110,8 +110,8 @@ class DetectedPeople:
                 "detections with the annotations of the images that they were made on"
             )
         triples = _triples([detection["keypoints"] for detection in detections], num_keypoints, where)
-        given = [detection.get("bbox") or (np.nan,) * 4 for detection in detections]
-        boxes = boxes_or_extents(np.array(given, dtype=np.float64).reshape(-1, 4), triples[:, :, :2])
+        given = _boxes([detection.get("bbox") or (np.nan,) * 4 for detection in detections], where)
+        boxes = boxes_or_extents(given, triples[:, :, :2])
         return cls(
             images=np.searchsorted(image_ids, of_image),
             keypoints=finite_keypoints(triples[:, :, :2]),
@@ -171,9 +171,8 @@ def _triples(values: Sequence[Sequence[float]], num_keypoints: int, where: Calla
     return np.array(values, dtype=np.float64).reshape(-1, num_keypoints, 3)
 
 
-def _boxes(annotations: Sequence[Mapping[str, Any]], where: Callable[[int], str]) -> FloatArray:
-    """``(G, 4)``."""
-    boxes = [annotation.get("bbox") for annotation in annotations]
+def _boxes(boxes: Sequence[Sequence[float] | None], where: Callable[[int], str]) -> FloatArray:
+    """``(N, 4)``; ``where`` names a row in an error."""
     for row, box in enumerate(boxes):
         if box is None or len(box) != 4:
             raise ElifPoseError(

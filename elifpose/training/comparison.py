@@ -133,7 +133,9 @@ def read_results(path: Path, image_ids: set[int], num_keypoints: int) -> list[di
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ElifPoseError(f"--results: {path} cannot be read: {error.strerror}") from error
+        raise ElifPoseError(
+            f"--results: {path} cannot be read ({error.strerror}); give a file that you may read"
+        ) from error
     records = read_json(content, path)
     if not isinstance(records, list) or not records:
         what = "is empty" if records == [] else "is not a list"
@@ -151,18 +153,24 @@ def _complaint(record: Any, image_ids: set[int], num_keypoints: int) -> str | No
     if missing := [key for key in ("image_id", "keypoints", "score") if record.get(key) is None]:
         return f"has no {missing[0]!r}; give COCO keypoint results"
     image_id, keypoints, score = record["image_id"], record["keypoints"], record["score"]
-    if not isinstance(keypoints, list) or not all(isinstance(value, int | float) for value in keypoints):
+    if not _is_numbers(keypoints):
         return "has 'keypoints' that are no list of numbers; give COCO keypoint results"
     if len(keypoints) != 3 * num_keypoints:
         return (
             f"has {len(keypoints) / 3:g} keypoints, the data set {num_keypoints}: set --model.skeleton to that of the"
             " file"
         )
+    if (box := record.get("bbox")) and not (_is_numbers(box) and len(box) == 4):
+        return "has a 'bbox' that is not four numbers; give left, top, width and height in pixels, or no 'bbox'"
     if not isinstance(score, int | float) or math.isnan(score):
         return f"has score {score!r}; give a number"
     if not isinstance(image_id, int) or image_id not in image_ids:
         return f"is of image {image_id!r}, which the data set has not; give the set that the file was made on"
     return None
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, int | float) for each in value)
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -21,6 +21,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._interrupted = False
 
     def install(self) -> None:
         """Take the place of the handlers that there are; whoever runs the fit puts them back at its end."""
@@ -29,8 +30,10 @@ class StopSignals:
                 signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if number == signal.SIGINT and self.received == signal.SIGINT:
+        if number == signal.SIGINT and self._interrupted:
             raise KeyboardInterrupt
-        self.received = signal.Signals(number)
-        if number == signal.SIGINT and getattr(rank_zero_only, "rank", 0) == 0:
-            os.write(2, _NOTICE)  # print and logging may be what was interrupted
+        self.received = self.received or signal.Signals(number)
+        if number == signal.SIGINT:
+            self._interrupted = True
+            if getattr(rank_zero_only, "rank", 0) == 0:
+                os.write(2, _NOTICE)  # print and logging may be what was interrupted

@@ -76,7 +76,7 @@ def stored_size(path: str | Path) -> tuple[int, int] | None:
             head = file.read(_HEADER_BYTES)
     except OSError:
         return None
-    if head.startswith(_PNG):
+    if head.startswith(_PNG) and len(head) >= 24:
         return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     return _jpeg_size(head) if head.startswith(_JPEG) else None
 
@@ -92,7 +92,9 @@ def read_bytes(path: str | Path) -> bytes:
     except FileNotFoundError as error:
         raise ElifPoseError(f"there is no image {path}; check the folder of images") from error
     except OSError as error:
-        raise ElifPoseError(f"the image {path} cannot be read: {error.strerror}") from error
+        raise ElifPoseError(
+            f"the image {path} cannot be read ({error.strerror}); give a file that you may read"
+        ) from error
     if not data:
         raise ElifPoseError(f"the image {path} is empty; copy or download it again")
     return data

@@ -72,6 +72,7 @@ def by_plain_pycocotools(ground_truth: dict[str, Any], detections: list[dict[str
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = copy.deepcopy(ground_truth)
+        truth.dataset.setdefault("info", {})  # pycocotools 2.0.10 asks for it
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(copy.deepcopy(detections)), "keypoints")
         evaluation.evaluate()

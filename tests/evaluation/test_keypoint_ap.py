@@ -131,6 +131,7 @@ def by_plain_pycocotools(case: Case, annotations: list[dict[str, Any]], results:
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = case.ground_truth | {"annotations": numbered, "categories": [{"id": 1}]}
+        truth.dataset.setdefault("info", {})  # pycocotools 2.0.10 asks for it
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(copy.deepcopy(results)), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(case.sigmas)

@@ -109,6 +109,10 @@ def test_a_twin_keeps_a_known_share_and_a_stranger_all() -> None:
     assert scores == pytest.approx([0.6, 0.6 * np.exp(-1 / 0.7), 0.2], rel=1e-12)
 
 
+def test_twins_lose_all_under_a_narrow_rule() -> None:
+    assert suppress_points([0.0, 0.0, 0.0], [0.6, 0.5, 0.4], "soft", 1e-3)[1] == [0.6, 0.0, 0.0]  # exp(-1000) is 0
+
+
 def by_definition(
     images: IntArray,
     keypoints: FloatArray,

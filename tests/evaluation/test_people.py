@@ -110,6 +110,7 @@ def test_the_area_of_a_detection_is_its_box_or_its_extent() -> None:
     ("detection", "message"),
     [
         ({"keypoints": [0] * 5}, r"detection 2 \(image 5\) has 5 keypoint values"),
+        ({"keypoints": [0] * 6, "bbox": [1, 2, 3]}, r"detection 2 \(image 5\) has no 'bbox' of four numbers"),
         ({"keypoints": [0] * 6, "image_id": 4}, r"detection 2 \(image 4\) is for an image that the ground truth"),
     ],
 )

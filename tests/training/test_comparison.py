@@ -139,6 +139,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> Callable[[Results], o
         (changed(lambda person: person["keypoints"].extend([0] * 27)), "detection 3 has 26 keypoints"),
         (changed(lambda person: person.update(keypoints="x")), "detection 3 has 'keypoints' that are no list"),
         (changed(lambda person: person["keypoints"].__setitem__(4, None)), "detection 3 has 'keypoints' that"),
+        (changed(lambda person: person.update(bbox=[1, 2, 3])), "detection 3 has a 'bbox' that is not four numbers"),
+        (changed(lambda person: person.update(bbox="none")), "detection 3 has a 'bbox' that is not four numbers"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_with_its_fault(

@@ -32,7 +32,7 @@ def test_pycocotools_reads_the_results_and_finds_the_same_figures(
     judge: Callable[..., Any], tmp_path: Path, from_detector: bool, nms: Any
 ) -> None:
     evaluation, ground_truth, _ = judge(from_detector=from_detector, settings=Evaluation(nms=nms))
-    (tmp_path / "gt.json").write_text(json.dumps(ground_truth))
+    (tmp_path / "gt.json").write_text(json.dumps({"info": {}} | ground_truth))  # pycocotools 2.0.10 asks for it
     write_files(tmp_path, {"results.json": results_json(evaluation)})
     expected = pycocotools_figures(tmp_path / "gt.json", tmp_path / "results.json")
     assert 0 < expected[0] < 1

@@ -94,7 +94,7 @@ def average_precision(data: PoseDataModule, name: str, corruption: Corruption) -
     """COCO's AP of `Memory` on a disturbed set, by pycocotools."""
     plain = data.val_sets[name]
     truth = COCO()
-    truth.dataset = plain.ground_truth()
+    truth.dataset = {"info": {}} | plain.ground_truth()  # pycocotools 2.0.10 asks for it
     truth.createIndex()
     results = []
     for before, after in zip(plain, plain.corrupted(corruption), strict=True):  # type: ignore[call-overload]

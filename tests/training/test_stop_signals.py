@@ -40,6 +40,17 @@ def test_terminating_twice_is_terminating_once(stop: StopSignals, capfd: pytest.
     assert not capfd.readouterr().err
 
 
+@pytest.mark.parametrize("order", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+def test_of_both_signals_the_first_counts_and_a_second_interrupt_still_stops(
+    order: tuple[signal.Signals, signal.Signals], stop: StopSignals
+) -> None:
+    for number in order:
+        signal.raise_signal(number)
+    assert stop.received is order[0]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_another_thread_leaves_the_handlers_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=StopSignals().install)

@@ -99,5 +99,7 @@ def test_stored_size_of_others(tmp_path: Path, colours: Image.Image) -> None:
     colours.save(tmp_path / "a.png")
     colours.save(tmp_path / "a.bmp")
     assert stored_size(tmp_path / "a.png") == (80, 40)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:20])
+    assert stored_size(tmp_path / "cut.png") is None
     assert stored_size(tmp_path / "a.bmp") is None
     assert stored_size(tmp_path / "missing.png") is None

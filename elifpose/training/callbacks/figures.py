@@ -51,7 +51,7 @@ class Figures(Callback):
     Args:
         enabled: Whether anything is drawn.
         people: How many people ``predictions`` shows at most; they are of the first batch.
-        every_n_validations: Draw at each n-th validation.
+        every_n_validations: Draw at each n-th validation of a fit; a validation by itself is always drawn.
     """
 
     def __init__(self, enabled: bool = True, people: int = 16, every_n_validations: int = 1) -> None:
@@ -79,8 +79,9 @@ class Figures(Callback):
             self._validations += 1
 
     def _draws(self, trainer: pl.Trainer) -> bool:
-        wanted = self.enabled and not trainer.sanity_checking and self._validations % self.every_n_validations == 0
-        return wanted and takes_figures(trainer)
+        if not self.enabled or trainer.sanity_checking or not takes_figures(trainer):
+            return False
+        return trainer.state.fn != "fit" or self._validations % self.every_n_validations == 0
 
     def on_validation_batch_end(
         self,

@@ -27,6 +27,10 @@ class Timing(Callback):
         """Do not count what lies between two epochs."""
         self._step_end = None
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do not count a validation within an epoch as waiting for data."""
+        self._step_end = None
+
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:

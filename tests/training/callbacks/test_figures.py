@@ -102,6 +102,15 @@ def test_each_second_validation_is_drawn_if_asked_for(rendered: Path, tmp_path: 
     assert {tuple(steps) for steps in logger.steps.values()} == {(2 * epoch,)}
 
 
+def test_a_validation_by_itself_is_drawn_whatever_a_fit_asks_for(rendered: Path, tmp_path: Path) -> None:
+    network = PoseEstimator(CSPNeXt(0.167, 0.125, out_stages=(4,)), RTMCCHead(128, 26, SIZE, hidden_dims=32))
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "logger": Recorder()}
+    figures = Figures(every_n_validations=5)
+    trainer = pl.Trainer(accelerator="cpu", callbacks=[figures], default_root_dir=tmp_path, **quiet)
+    trainer.validate(ElifPoseModule(network, SimCC(SIZE)), data(rendered), verbose=False)
+    assert quiet["logger"].steps.keys() == {f"val/rendered/{name}" for name in OF_BATCHES | OF_SETS}
+
+
 def test_half_precision_is_drawn_too(rendered: Path, tmp_path: Path) -> None:
     logger, _ = fit(rendered, tmp_path, Figures(), 1, precision="bf16-mixed", num_sanity_val_steps=0)
     assert len(logger.steps) == 1 + len(OF_BATCHES | OF_SETS)
