@@ -39,7 +39,7 @@ def run(argv: Sequence[str], build: Callable[[Sequence[str]], PoseDataModule]) -
             parser.error(f"unrecognized arguments: {' '.join(of_fit)}")
         _RENDERING[arguments.command].run(arguments)
         return 0
-    if not any(word.partition("=")[0] == "--config" for word in of_fit):
+    if not any(word.partition("=")[0] in ("-c", "--config") for word in of_fit):
         raise ElifPoseError(f"`elifpose data {arguments.command}` needs a configuration: give --config FILE")
     status: int = _CONFIGURED[arguments.command].run(arguments, build(of_fit))
     return status

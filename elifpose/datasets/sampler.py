@@ -260,6 +260,9 @@ class OrderedSampler(Sampler[list[SampleKey]]):
         batch_size: People in a batch; the last may have fewer.
         rank: Which process this is.
         world_size: How many there are.
+
+    Raises:
+        ElifPoseError: If the batch size is not positive.
     """
 
     def __init__(self, num_people: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:

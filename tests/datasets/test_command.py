@@ -32,6 +32,11 @@ def test_commands_on_a_configuration_ask_for_it(command: str, capsys: pytest.Cap
     assert "give --config FILE" in capsys.readouterr().err
 
 
+def test_a_configuration_is_given_as_to_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "verify", "-c", str(tmp_path / "absent.yaml")]) == 1
+    assert "absent.yaml" in capsys.readouterr().err
+
+
 def test_data_synthesize_motion_renders_a_video(tmp_path: Path) -> None:
     options = ["--out", str(tmp_path), "--seconds", "0.1", "--size", "64", "64"]
     assert main(["data", "synthesize-motion", *options]) == 0

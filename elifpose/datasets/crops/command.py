@@ -48,7 +48,9 @@ def run(arguments: argparse.Namespace, data: PoseDataModule) -> int:  # noqa: AR
             written.append(crops)
             console.print(describe(name, crops), highlight=False, markup=False)
     megabytes, free = sum(crops.bytes for crops in written) / 1e6, shutil.disk_usage(data.crops).free / 1e9
-    console.print(f"{megabytes:,.1f} MB of crops in {data.crops}; {free:,.1f} GB are free there", highlight=False)
+    console.print(
+        f"{megabytes:,.1f} MB of crops in {data.crops}; {free:,.1f} GB are free there", highlight=False, markup=False
+    )
     return 0
 
 

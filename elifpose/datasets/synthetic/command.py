@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from elifpose.datasets.synthetic.dataset import write_dataset
+from elifpose.utils.errors import ElifPoseError
 
 SUMMARY = "render people with exact keypoints"
 DESCRIPTION = "Render people with 26 exact keypoints as JPEG files and COCO-style JSON."
@@ -29,8 +30,11 @@ def run(arguments: argparse.Namespace) -> tuple[Path, Path]:
         Paths of the annotation files of training and validation.
 
     Raises:
-        ElifPoseError: As `write_dataset`.
+        ElifPoseError: As `write_dataset`, but before anything is rendered if a split is to have nobody.
     """
+    for name in ("train", "val"):
+        if (people := getattr(arguments, name)) < 1:
+            raise ElifPoseError(f"--{name} is {people}; it must be at least 1")
     size = (arguments.size[0], arguments.size[1])
     train, val = (
         write_dataset(arguments.root, split, people, arguments.seed, size, arguments.workers)

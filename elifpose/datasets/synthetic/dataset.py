@@ -13,6 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
 
@@ -60,7 +61,8 @@ def write_dataset(
         Path of the annotation file.
 
     Raises:
-        ElifPoseError: If an argument is out of range, the folder holds something else, or cannot be written.
+        ElifPoseError: If an argument is out of range, the folder holds something else or cannot be written,
+            or a process was killed.
     """
     settings = Settings(split, people, seed, (int(image_size[0]), int(image_size[1])))
     _check(settings, workers)
@@ -75,6 +77,10 @@ def write_dataset(
         _write_atomically(annotations, json.dumps(content, separators=(",", ":")).encode())
         _keep_only(partial, {image["file_name"] for image in content["images"]})
         partial.replace(folder)
+    except BrokenProcessPool as error:
+        raise ElifPoseError(
+            "a process that draws was killed; try again with fewer --workers: what was drawn is kept"
+        ) from error
     except OSError as error:
         raise ElifPoseError(
             f"cannot write the synthetic data set under {root}: {error}; choose another folder"

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace, data: PoseDataModule) -> int:
         raise ElifPoseError(f"--workers must not be negative, but is {arguments.workers}")
     if arguments.report.is_dir():
         raise ElifPoseError(f"--report: {arguments.report} is a folder; give the name of a file")
+    _make_folder(arguments.report)  # before hours of reading, not after
     try:
         with _progress(arguments.workers) as progress:
             found = verify(data, arguments.quick, arguments.workers, progress)
@@ -78,10 +79,20 @@ def _print(found: list[Findings]) -> None:
     console.print(f"\nAltogether {mend} to mend, {look} to look at.", highlight=False)
 
 
-def _write(path: Path, text: str) -> None:
+def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ElifPoseError:
+    return ElifPoseError(f"--report: {path} cannot be written ({error.strerror}); give another name")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
         path.write_text(text)
     except OSError as error:
-        raise ElifPoseError(f"--report: {path} cannot be written ({error.strerror}); give another name") from error
+        raise _unwritable(path, error) from error
     sys.stdout.write(f"report: {path}\n")

@@ -8,7 +8,7 @@ from elifpose.datasets.verification.problems import Severity
 from elifpose.utils.errors import ElifPoseError
 from elifpose.utils.image import read_image
 
-MEND, LOOK, NOTE = Severity.MEND, Severity.LOOK, Severity.NOTE
+MEND, LOOK = Severity.MEND, Severity.LOOK
 
 
 def compare_with_annotations(opened: OpenedSet, pictures: Mapping[str, Picture]) -> None:

@@ -56,8 +56,9 @@ def open_set(source: Source, network: Skeleton) -> OpenedSet:
     names = annotations.file_names()
     usable = _check_people(findings, annotations, names, network)
     _check_images_listed(findings, annotations, names)
+    ids = frozenset(annotations.ids.tolist())
     for file in annotation_files(source.annotations):
-        _unless_broken(findings, "annotations unusable", file, partial(_check_values, findings, file))
+        _unless_broken(findings, "annotations unusable", file, partial(_check_values, findings, file, ids))
     _check_detections(findings, annotations)
     shown = np.full(len(names), not usable.any())  # where nobody is, all are predicted on
     shown[annotations.image_indices[usable]] = True
@@ -115,8 +116,8 @@ def _check_images_listed(findings: Findings, annotations: Annotations, names: li
     findings.notes["annotation of another category than person"] += int(annotations.others[0])
 
 
-def _check_values(findings: Findings, file: Path) -> None:
-    for annotation, reason in odd_visibilities(file):
+def _check_values(findings: Findings, file: Path, ids: frozenset[int]) -> None:
+    for annotation, reason in odd_visibilities(file, ids):
         findings.add("visibility not 0, 1 or 2", LOOK, file, reason, annotation)
 
 

@@ -89,7 +89,7 @@ def find_exchanged_sides(
 
 
 def body_size(sides: dict[str, FloatArray], people: int) -> FloatArray:
-    """``(N,)``: the trunk's length in image pixels, from the longest bone that is seen; NaN where none is.
+    """``(N,)``: the trunk's length in image pixels, from the longest bone that is seen; NaN where none has a length.
 
     Args:
         sides: By part, ``(N, 2, 2)`` of left and right, x and y; NaN where not labelled.
@@ -102,7 +102,7 @@ def body_size(sides: dict[str, FloatArray], people: int) -> FloatArray:
             exchanged = across.sum(axis=1) < straight.sum(axis=1)
             bones = np.where(exchanged[:, None], across, straight)
             size = np.fmax(size, np.fmax(bones[:, 0], bones[:, 1]) / length)
-    return size
+    return np.where(size > 0, size, np.nan)  # nobody, where all keypoints lie at one place
 
 
 def bone_lengths(near: FloatArray, far: FloatArray) -> tuple[FloatArray, FloatArray]:

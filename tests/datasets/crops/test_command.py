@@ -37,6 +37,14 @@ def test_crops_are_written_once_and_then_trained_on(
     assert "data set 'synthetic': reads 16 crops from" in caplog.text
 
 
+def test_brackets_in_the_folders_name_are_shown(
+    rendered: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "[red]").mkdir()
+    assert cache(rendered, options, tmp_path / "[red]") == 0
+    assert f"of crops in {tmp_path / '[red]' / 'crops'};" in capsys.readouterr().out
+
+
 def test_an_absent_set_is_one_line(options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cache(tmp_path / "nowhere", options, tmp_path) == 1
     assert capsys.readouterr().err.startswith("elifpose: error: ")

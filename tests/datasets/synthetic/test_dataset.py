@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -117,6 +118,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch
     assert drawn[interrupted_at] == 5
     write(tmp_path / "whole", people=20)
     assert contents(tmp_path / "root") == contents(tmp_path / "whole")
+
+
+def test_a_killed_process_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "setNumThreads", os._exit)  # what a new process runs first
+    with pytest.raises(ElifPoseError, match="--workers"):
+        write(tmp_path, workers=1)
 
 
 def test_other_settings_are_an_error(tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ def test_impossible_wishes_are_one_line(
     assert f"elifpose: error: {more[0]}" in capsys.readouterr().err
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_read(
+    rendered: Path, tmp_path: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["data", "verify", *options(rendered, tmp_path), "--report", str(tmp_path / "file/a.json")]) == 1
+    printed = capsys.readouterr()
+    assert "synthetic" not in printed.out
+    assert f"--report: {tmp_path / 'file/a.json'} cannot be written" in printed.err
+
+
 def test_a_stop_leaves_no_report(
     rendered: Path,
     tmp_path: Path,

@@ -135,6 +135,14 @@ def test_size_is_that_of_the_trunk_or_of_what_it_would_be_for_a_leg_that_is_seen
     np.testing.assert_allclose(body_size(sides, 3), [50, 100, np.nan])  # a thigh is 0.85 of the trunk
 
 
+def test_keypoints_at_one_place_tell_nothing_of_sides() -> None:
+    points = np.full((1, 17, 2), 50.0)
+    for part, x in (("eye", 2.0), ("ear", -2.0)):
+        points[0, COCO17.index(f"left_{part}"), 0] += x
+        points[0, COCO17.index(f"right_{part}"), 0] -= x
+    assert not suspected(points).any()
+
+
 def test_false_alarms_among_posed_bodies_are_below_one_percent(posed: npt.NDArray[np.float64]) -> None:
     assert suspected(posed, 1).mean() < 0.01
     assert suspected(posed[:, :17], 1).mean() < 0.01

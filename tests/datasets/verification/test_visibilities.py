@@ -9,7 +9,7 @@ from elifpose.datasets.verification.visibilities import annotation_files, odd_vi
 
 def odd(folder: Path, document: Any) -> list[tuple[int, str]]:
     (folder / "a.json").write_text(json.dumps(document))
-    return list(odd_visibilities(folder / "a.json"))
+    return list(odd_visibilities(folder / "a.json", {1, 2, 3, 5, 6}))
 
 
 @pytest.mark.parametrize("value", [3, -1, 0.4, 1.5, 1e9])
@@ -25,6 +25,11 @@ def test_coordinates_are_not_visibilities_and_feet_have_them_too(tmp_path: Path)
     ((annotation, reason),) = odd(tmp_path, {"annotations": people})
     assert annotation == 1
     assert "foot_kpts" in reason
+
+
+def test_what_is_not_a_person_does_not_count(tmp_path: Path) -> None:
+    others = [{"id": 7, "keypoints": [1, 2, 9]}, {"keypoints": [1, 2, 9]}, {"id": [8], "keypoints": [1, 2, 9]}]
+    assert odd(tmp_path, {"annotations": others}) == []
 
 
 @pytest.mark.parametrize("document", [[], {}, {"images": []}, {"annotations": 3}])
