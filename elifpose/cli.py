@@ -30,7 +30,11 @@ usage: elifpose COMMAND [OPTIONS]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run ``argv``, without the program's name: 0 if all went well, 1 if the user has to mend something."""
+    """Run ``argv``, without the program's name.
+
+    Returns:
+        0 if all went well, 1 if the user has to mend something, 130 after Ctrl-C.
+    """
     command, *options = argv or ["--help"]
     if command in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
@@ -57,6 +61,9 @@ def main(argv: Sequence[str]) -> int:
             ElifPoseCLI.run_command([command, *options])
         else:
             raise ElifPoseError(f"there is no command {command!r}; `elifpose --help` lists them")
+    except KeyboardInterrupt:
+        sys.stderr.write("elifpose: stopped\n")
+        return 130
     except Exception as error:
         message = user_message(error)
         if message is None:

@@ -174,7 +174,7 @@ class PoseDataModule(LightningDataModule):
             self.sets_of(split).update(self._open(split, sets[split]))
         if stage == "fit":
             if len(self.sources["train"]) > 1:
-                rank_zero_info(epoch_sentence(self._people_per_epoch(), self.shares))
+                rank_zero_info(epoch_sentence(self.people_per_epoch(), self.shares))
             self._warn_of_shared_images()
 
     def sets_of(self, split: Split) -> dict[str, PoseDataset]:
@@ -240,7 +240,8 @@ class PoseDataModule(LightningDataModule):
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return self._loader(JoinedDataset(list(self.train_sets.values())), sampler, training=True)
 
-    def _people_per_epoch(self) -> dict[str, int]:
+    def people_per_epoch(self) -> dict[str, int]:
+        """How many people of each training set an epoch shows; after setup."""
         sizes = {name: len(data_set) for name, data_set in self.train_sets.items()}
         weights = {name: data_set.pose_set.weight for name, data_set in self.train_sets.items()}
         return people_per_epoch(sizes, weights, self.shares)
@@ -251,7 +252,7 @@ class PoseDataModule(LightningDataModule):
         return PeopleSampler(
             [data_set.image_indices for data_set in sets],
             self.batch_size,
-            weights=[people / len(self.train_sets[name]) for name, people in self._people_per_epoch().items()],
+            weights=[people / len(self.train_sets[name]) for name, people in self.people_per_epoch().items()],
             seed=self.seed,
             group_by_image=self.group_by_image,
             max_people_per_image=self.max_people_per_image,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.datasets.splits import STAGES, detector_notes, open_split
-from elifpose.datasets.statistics.counting import as_json, count, people_of_epoch, together
+from elifpose.datasets.statistics.counting import as_json, count, together
 from elifpose.datasets.statistics.figure import statistics_figure
 from elifpose.datasets.statistics.tables import WIDTH, keypoint_tables, people_table, size_table
 from elifpose.utils.drawing import check_picture_path, save_figure
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, data: PoseDataModule) -> int:
     check_picture_path(arguments.out)
     split = arguments.split
     opened = open_split(data, split)
-    in_epoch = people_of_epoch(data) if split == "train" else {}
+    in_epoch = data.people_per_epoch() if split == "train" else {}
     sets = [count(data_set, in_epoch.get(name)) for name, data_set in opened.items()]
     rows = [*sets, together(sets)] if len(sets) > 1 else sets
     keypoints = data.skeleton.keypoints

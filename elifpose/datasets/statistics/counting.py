@@ -7,9 +7,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from elifpose.datasets.datamodule import PoseDataModule
 from elifpose.datasets.pose_dataset import PoseDataset
-from elifpose.datasets.shares import people_per_epoch
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -101,13 +99,6 @@ def together(sets: Sequence[SetStatistics]) -> SetStatistics:
         left_out={reason: sum(of[reason] for of in annotated) for reason in REASONS} if annotated else {},
         epoch_people=sum(epoch) if epoch else None,
     )
-
-
-def people_of_epoch(data: PoseDataModule) -> dict[str, int]:
-    """How many people of each training set an epoch shows; after setup."""
-    sizes = {name: len(data_set) for name, data_set in data.train_sets.items()}
-    weights = {name: data_set.pose_set.weight for name, data_set in data.train_sets.items()}
-    return people_per_epoch(sizes, weights, data.shares)
 
 
 def quantiles(values: npt.NDArray[Any]) -> list[float] | None:

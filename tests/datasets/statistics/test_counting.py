@@ -11,7 +11,7 @@ from elifpose.cli import build
 from elifpose.datasets.pose_dataset import PoseDataset
 from elifpose.datasets.pose_set import PoseSet
 from elifpose.datasets.splits import open_split
-from elifpose.datasets.statistics.counting import as_json, count, people_of_epoch, quantiles, together
+from elifpose.datasets.statistics.counting import as_json, count, quantiles, together
 from elifpose.structures import get_skeleton
 
 HALPE26 = get_skeleton("halpe26")
@@ -117,7 +117,7 @@ def test_people_of_an_epoch_are_those_that_the_loader_asks_for(
     batches: Any = data.train_dataloader().batch_sampler
     samples = np.array([key.sample for batch in batches for key in batch])
     of_large = int((samples < len(sets["large"])).sum())
-    assert people_of_epoch(data) == {"large": of_large, "small": len(samples) - of_large}
+    assert data.people_per_epoch() == {"large": of_large, "small": len(samples) - of_large}
     assert of_large == 2 * len(sets["large"])
 
 
