@@ -1,8 +1,9 @@
 """What a keypoint's score means: the probability that the keypoint is right."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -36,3 +37,9 @@ class ScoreCalibration:
     def __call__(self, scores: Tensor) -> Tensor:
         """Probabilities ``(...)`` of raw scores ``(...)`` that the keypoint lies within PCK@0.1 of the truth."""
         return torch.sigmoid((scores - self.offset) / self.temperature)
+
+
+def recorded_calibration(record: Mapping[str, Any]) -> ScoreCalibration | None:
+    """What the record of a checkpoint or an exported file says of its scores; None if they are raw."""
+    stored = record.get("calibration")
+    return None if stored is None else ScoreCalibration(**stored)

@@ -18,7 +18,7 @@ from elifpose.datasets.formats import load_set
 from elifpose.datasets.joined import JoinedDataset
 from elifpose.datasets.loader import people_loader
 from elifpose.datasets.pose_dataset import PoseDataset
-from elifpose.datasets.pose_set import PoseSet, with_boxes
+from elifpose.datasets.pose_set import RESERVED, PoseSet, with_boxes
 from elifpose.datasets.present_sets import PresentSets, absent_files, present_sets
 from elifpose.datasets.sampler import OrderedSampler, PeopleSampler, SampleKey
 from elifpose.datasets.shared_images import pairs_of_sets, shared_images
@@ -113,6 +113,8 @@ class PoseDataModule(LightningDataModule):
                 raise ElifPoseError(f"the data's {name} is {value}; it must be at least 1")
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
+        if reserved := sorted({*train, *val, *(test or {}), *(predict or {})} & set(RESERVED)):
+            raise ElifPoseError(f"a data set is named {reserved[0]!r}, as figures of a precision are; rename it")
         check_shares(shares or {}, train)
         self.sources = {
             "train": train,

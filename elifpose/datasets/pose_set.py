@@ -15,6 +15,8 @@ PURPOSES = {
     "predict": "to predict on",
 }
 """What the sets of each split are for, in words."""
+RESERVED = ("int8", "float")
+"""Names that no set may have: what other precisions of the network reach is logged in the place of a set."""
 _ANNOTATED = "gt"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elifpose.codecs.calibration import ScoreCalibration
+from elifpose.codecs.calibration import ScoreCalibration, recorded_calibration
 from elifpose.codecs.simcc import SimCC
 from elifpose.models import PoseEstimator
 from elifpose.models.checkpoint import save_network
@@ -65,7 +65,7 @@ def load_source(path: str | Path, skeleton: str | None = None) -> Source:
             network=network,
             skeleton=_skeleton(network, record, skeleton, path),
             codec=_codec(network, record),
-            calibration=ScoreCalibration(**record["calibration"]) if record.get("calibration") else None,
+            calibration=recorded_calibration(record),
             digest=_sha256(path),
             facts=record.get(FACTS) or _facts(checkpoint),
         )

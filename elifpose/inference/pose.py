@@ -1,12 +1,13 @@
 """A trained network that is run on the people in a picture: crop, infer, map back."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elifpose.codecs.calibration import ScoreCalibration
+from elifpose.codecs.calibration import ScoreCalibration, recorded_calibration
 from elifpose.datasets.transforms import warp
 from elifpose.export.onnx_runner import OnnxRunner
 from elifpose.export.running import Answer, NetworkRunner, Runner
@@ -36,28 +37,18 @@ class PoseRunner:
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         self.path = Path(path)
-        self._runner: Runner
-        if self.path.suffix == ".onnx":
-            onnx = OnnxRunner(self.path, threads)
-            self._runner, self.input_size = onnx, onnx.contract.input_size
-            names, name = tuple(onnx.about["skeleton"]["keypoints"]), onnx.about["skeleton"]["name"]
-            stored = onnx.about["calibration"]
-            calibration = None if stored is None else ScoreCalibration(**stored)
-            inside = onnx.contract.outputs == "keypoints"
-        else:
-            source = load_source(self.path)
-            self._runner, self.input_size = NetworkRunner(source.network, source.codec), source.codec.input_size
-            names, name = source.skeleton.keypoints, source.skeleton.name
-            calibration, inside = source.calibration, False
-        if names != HALPE26.keypoints:
+        network = _of_onnx(self.path, threads) if self.path.suffix == ".onnx" else _of_checkpoint(self.path)
+        if network.keypoints != HALPE26.keypoints:
             raise ElifPoseError(
-                f"{self.path} finds the {len(names)} keypoints of {name!r}; joint angles need those of halpe26: "
-                "give a network that was trained with them"
+                f"{self.path} finds the {len(network.keypoints)} keypoints of {network.skeleton!r}; joint angles need"
+                " those of halpe26: give a network that was trained with them"
             )
-        self._calibration = None if inside else calibration
+        self.input_size = network.input_size
         self.warnings: tuple[str, ...] = ()
-        if calibration is None:
+        if network.calibration is None:
             self.warnings = (f"the scores of {self.path.name} are raw, not calibrated; they are cut to 0 to 1",)
+        self._run = network.run
+        self._calibration = None if network.calibrates else network.calibration
 
     def __call__(self, image: ImageArray, boxes: FloatArray) -> FloatArray:
         """Keypoints of the people in a frame.
@@ -72,7 +63,7 @@ class PoseRunner:
         if not len(boxes):
             return np.zeros((0, HALPE26.num_keypoints, 3))
         crops, to_input = self._preprocess(image, boxes)
-        answer = self._runner(crops)
+        answer = self._run(crops)
         return self._postprocess(answer, to_input)
 
     def _preprocess(self, image: ImageArray, boxes: FloatArray) -> tuple[Tensor, FloatArray]:
@@ -85,6 +76,36 @@ class PoseRunner:
 
     def _postprocess(self, answer: Answer, to_input: FloatArray) -> FloatArray:
         """Keypoints back in image pixels, beside scores that are calibrated and cut: ``(N, 26, 3)``."""
-        points = apply_affine(invert_affine(to_input), answer.keypoints_input.double().numpy())
+        keypoints_image = apply_affine(invert_affine(to_input), answer.keypoints_input.double().numpy())
         scores = answer.scores if self._calibration is None else self._calibration(answer.scores)
-        return np.concatenate((points, scores.double().clamp(0.0, 1.0).numpy()[..., None]), axis=-1)
+        return np.concatenate((keypoints_image, scores.double().clamp(0.0, 1.0).numpy()[..., None]), axis=-1)
+
+
+class _Network(NamedTuple):
+    """What a file holds."""
+
+    run: Runner
+    input_size: tuple[int, int]
+    keypoints: tuple[str, ...]
+    skeleton: str
+    """Its name."""
+    calibration: ScoreCalibration | None
+    calibrates: bool
+    """Whether the scores that it answers with are calibrated already."""
+
+
+def _of_onnx(path: Path, threads: int) -> _Network:
+    onnx = OnnxRunner(path, threads)
+    skeleton, calibrates = onnx.about["skeleton"], onnx.contract.outputs == "keypoints"
+    calibration = recorded_calibration(onnx.about)
+    return _Network(
+        onnx, onnx.contract.input_size, tuple(skeleton["keypoints"]), skeleton["name"], calibration, calibrates
+    )
+
+
+def _of_checkpoint(path: Path) -> _Network:
+    source = load_source(path)
+    skeleton, runner = source.skeleton, NetworkRunner(source.network, source.codec)
+    return _Network(
+        runner, source.codec.input_size, skeleton.keypoints, skeleton.name, source.calibration, calibrates=False
+    )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from typing_extensions import override
 
+from elifpose.codecs.calibration import recorded_calibration
 from elifpose.codecs.simcc import SimCC
 from elifpose.evaluation.losses import SimCCLoss, heatmap_cross_entropy, simcc_accuracy
 from elifpose.evaluation.settings import Evaluation
@@ -29,7 +30,7 @@ from elifpose.training.optim import (
     parameter_groups,
     total_steps,
 )
-from elifpose.training.resumable import ResumableModule, recorded_calibration
+from elifpose.training.resumable import ResumableModule
 from elifpose.utils.errors import ElifPoseError
 
 

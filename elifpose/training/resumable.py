@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
-from elifpose.codecs.calibration import ScoreCalibration
+from elifpose.codecs.calibration import recorded_calibration
 from elifpose.codecs.simcc import SimCC
 from elifpose.evaluation.settings import Evaluation
 from elifpose.models import PoseEstimator
@@ -117,9 +117,3 @@ class ResumableModule(EvaluatingModule):
             for override in reassert(self.trainer.optimizers[0], schedulers, self._configured):
                 rank_zero_info(f"--ckpt_path: the configuration wins: {override}")
             self._restored = None
-
-
-def recorded_calibration(record: dict[str, Any]) -> ScoreCalibration | None:
-    """What a checkpoint's record says of its scores."""
-    stored = record.get("calibration")
-    return None if stored is None else ScoreCalibration(**stored)

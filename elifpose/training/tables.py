@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from elifpose.datasets.pose_set import RESERVED
 from elifpose.evaluation.bootstrap import Interval
 from elifpose.evaluation.per_keypoint import KeypointFigures
 from elifpose.evaluation.set_evaluator import SetEvaluation
@@ -14,8 +15,6 @@ from elifpose.evaluation.settings import Evaluation
 from elifpose.training.facts import RunFacts
 
 SHORT_COLUMNS = ("AP", "AP50", "AP75", "AR", "PCK@0.1", "AUC", "EPE")
-BESIDE = ("int8", "float")
-"""No data sets: what quantization-aware training measures beside the network that is validated."""
 NOBODY = "no such people"
 """In the place of COCO's −1."""
 
@@ -112,7 +111,7 @@ def short_table(figures: Mapping[str, Any], split: str) -> Table | None:
     """The figures ``<split>/<set>/<name>`` as a table with a row per data set; None if there are none."""
     tags = (key.split("/") for key in figures)
     sets = list(dict.fromkeys(tag[1] for tag in tags if tag[0] == split and len(tag) == 3))
-    sets = [name for name in sets if name not in BESIDE]
+    sets = [name for name in sets if name not in RESERVED]
     if not sets:
         return None
     table = Table(title=f"{split}: OKS average precision and distances", caption=f"EPE in image pixels; –: {NOBODY}")

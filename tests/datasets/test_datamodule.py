@@ -267,6 +267,7 @@ def test_processes_of_a_trainer_share_the_people(root: Path, monkeypatch: pytest
         ({"input_size": (0, 4)}, "input_size is 0"),
         ({"num_workers": -1}, r"num_workers \(-1\)"),
         ({"skeleton": "squid"}, "no skeleton 'squid'"),
+        ({"val": {"int8": PoseSet("c.json", "c")}}, "a data set is named 'int8'"),
     ],
 )
 def test_what_cannot_be_is_refused(root: Path, changes: dict[str, Any], message: str) -> None:
