@@ -114,7 +114,10 @@ class PoseDataModule(LightningDataModule):
         if num_workers < 0 or seed < 0:
             raise ElifPoseError(f"num_workers ({num_workers}) and seed ({seed}) must not be negative")
         if reserved := sorted({*train, *val, *(test or {}), *(predict or {})} & set(RESERVED)):
-            raise ElifPoseError(f"a data set is named {reserved[0]!r}, as figures of a precision are; rename it")
+            raise ElifPoseError(
+                f"a data set is named {reserved[0]!r}, and val/{reserved[0]}/AP is what QATCallback logs; give it"
+                " another name"
+            )
         check_shares(shares or {}, train)
         self.sources = {
             "train": train,

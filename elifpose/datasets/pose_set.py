@@ -16,7 +16,7 @@ PURPOSES = {
 }
 """What the sets of each split are for, in words."""
 RESERVED = ("int8", "float")
-"""Names that no set may have: what other precisions of the network reach is logged in the place of a set."""
+"""Names that no set may have: QATCallback logs ``val/int8/AP`` and ``val/float/AP``."""
 _ANNOTATED = "gt"
 
 

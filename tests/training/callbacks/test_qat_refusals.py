@@ -71,13 +71,6 @@ def test_a_compiled_network_is_refused(
         trainer(tmp_path, QATCallback(0)).fit(model, data(rendered))
 
 
-def test_data_sets_have_other_names_than_the_tags(
-    module: MakeModule, data: MakeData, trainer: MakeTrainer, rendered: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ElifPoseError, match="val/int8/AP"):
-        trainer(tmp_path, QATCallback(0)).fit(module(), data(rendered, val="int8"))
-
-
 def test_ranges_that_are_not_finite_are_told(
     module: MakeModule, data: MakeData, trainer: MakeTrainer, rendered: Path, tmp_path: Path
 ) -> None:
