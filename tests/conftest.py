@@ -1,6 +1,7 @@
 """Fixtures that any test may use."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -31,7 +33,13 @@ TINY = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis writes to a folder that goes away with the test run; it already does so when tests are collected."""
+    """Keep processes out of each other's way, and Hypothesis' files in a folder that goes away with the test run.
+
+    Tests run in a process for each core: with more than one thread in each they would mostly wait for each other.
+    Hypothesis already writes when tests are collected.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
+    torch.set_num_threads(1)
     folder = tempfile.mkdtemp(prefix="hypothesis-")
     set_hypothesis_home_dir(folder)
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
